@@ -1,0 +1,83 @@
+//! `POST /api/auth/login`.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use nexo_api::{Body, Code, Input, Platform, Problem, RequestContext};
+use nexo_domain::Email;
+use nexo_identity::Principal;
+use nexo_store::{AttemptCount, Login};
+use serde::Deserialize;
+
+use crate::attempts::{self, Limit, digest, network};
+use crate::password::Password;
+use crate::tokens::{TokenDelivery, User};
+use crate::{Auth, sessions};
+
+/// What a user logs in with.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Credentials {
+    email: Email,
+    password: Password,
+    #[serde(default)]
+    token_delivery: TokenDelivery,
+}
+
+impl Input for Credentials {
+    const SAMPLE: &'static str = r#"{"email":"ada@acme.example","password":"correct horse battery staple"}"#;
+}
+
+/// Networks a login remembers.
+const NETWORKS: usize = 10;
+
+/// Logs a user in. Whatever is wrong, the answer, the calls and the one hash are the same.
+pub(crate) async fn login(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    Body(given): Body<Credentials>,
+) -> Result<Response, Problem> {
+    let Credentials { email, password, token_delivery } = given;
+    let directory = platform.directory(context.meter());
+    let caller = context.caller();
+    let network = network(&caller.ip);
+    let by_network = Limit::for_network(&network);
+    let by_email = Limit::for_email(&email);
+    let by_known = Limit::for_known_network(&email, &network);
+    let counts = [&by_network, &by_email, &by_known].map(|limit| limit.attempts.clone());
+    let view = directory.login(&email, &counts).await?;
+    let [from_network, at_email, at_known] = <[AttemptCount; 3]>::try_from(view.attempts)
+        .map_err(|_| Problem::internal(&"as many counts as were asked for"))?;
+    let known = digest(&email, &network);
+    let is_known = view.login.as_ref().is_some_and(|login| login.networks.contains(&known));
+    let (by_login, at_login) = if is_known { (&by_known, at_known) } else { (&by_email, at_email) };
+    attempts::due(&platform.clock, at_login)?;
+    attempts::count(&directory, &platform.clock, &by_network, from_network).await?;
+    attempts::count(&directory, &platform.clock, by_login, at_login).await?;
+    let hash = view.login.as_ref().map(|login| login.password_hash.clone());
+    let right = auth.hasher.verify(password, hash).await?;
+    let Some(login) = view.login.filter(|_| right) else {
+        return Err(Problem::new(Code::InvalidCredentials, "Check both and try again."));
+    };
+    let session = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
+    let state = sessions::begin(&platform.clock, login.role, &caller);
+    let login = remember(login, known);
+    directory.open_session(&email, &login, &session, &state, &by_login.attempts).await?;
+    directory.forgive(&by_network.attempts).await?;
+    let principal =
+        Principal { account: login.account_id, user: login.user_id, session, role: login.role };
+    let profile = directory.profile(&principal.account, &principal.user).await?;
+    let user = User::new(principal.user, &profile);
+    auth.answer(StatusCode::OK, &principal, 0, token_delivery, Some(user))
+}
+
+/// The login with `network` as the one it was used from last.
+fn remember(mut login: Login, network: String) -> Login {
+    login.networks.retain(|known| *known != network);
+    login.networks.insert(0, network);
+    login.networks.truncate(NETWORKS);
+    login
+}

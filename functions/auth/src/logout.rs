@@ -1,0 +1,37 @@
+//! `POST /api/auth/logout` and `/logout-all`.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use nexo_api::{Platform, Problem, RequestContext, SignedIn};
+
+use crate::sessions;
+use crate::tokens::clear_cookie;
+
+/// Ends the session that asks.
+pub(crate) async fn logout(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    directory.end_session(&principal.account, &principal.user, &principal.session).await?;
+    Ok(logged_out())
+}
+
+/// Ends all sessions of the user.
+pub(crate) async fn logout_all(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    sessions::end_all_but(&directory, &principal, None).await?;
+    Ok(logged_out())
+}
+
+fn logged_out() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    clear_cookie(&mut response);
+    response
+}

@@ -1,0 +1,93 @@
+//! `GET` and `PATCH /api/auth/profile`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::header::ETAG;
+use http::{HeaderValue, StatusCode};
+use nexo_api::{IfMatch, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
+use nexo_domain::{Email, LanguageTag, Role, Text, TimeZoneName, Timestamp, UserId, WebUrl};
+use nexo_store::{Profile, ProfileChange};
+use serde::{Deserialize, Serialize};
+
+/// What a user may change of the own profile.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ProfileInput {
+    first_name: Text<100>,
+    last_name: Text<100>,
+    /// The language to speak (BCP 47).
+    locale: Option<LanguageTag>,
+    /// Where the user's day begins (IANA).
+    time_zone: Option<TimeZoneName>,
+    /// Where a picture is.
+    avatar_url: Option<WebUrl>,
+}
+
+impl Input for ProfileInput {
+    const SAMPLE: &'static str = r#"{"firstName":"Ada","lastName":"Lovelace"}"#;
+}
+
+/// A user's own profile.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProfileView {
+    id: UserId,
+    version: u64,
+    created_at: Timestamp,
+    email: Email,
+    first_name: Text<100>,
+    last_name: Text<100>,
+    locale: Option<LanguageTag>,
+    time_zone: Option<TimeZoneName>,
+    avatar_url: Option<WebUrl>,
+    roles: Vec<Role>,
+}
+
+fn answer(id: UserId, profile: Profile) -> Response {
+    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, role, created_at, version } = profile;
+    let roles = vec![role];
+    let view = ProfileView {
+        id,
+        version,
+        created_at,
+        email,
+        first_name,
+        last_name,
+        locale,
+        time_zone,
+        avatar_url,
+        roles,
+    };
+    let mut response = json(StatusCode::OK, &view);
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, etag);
+    }
+    response
+}
+
+/// Reads the own profile.
+pub(crate) async fn get(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    Ok(answer(principal.user, directory.profile(&principal.account, &principal.user).await?))
+}
+
+/// Changes the own profile.
+pub(crate) async fn change(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+    IfMatch(expected): IfMatch,
+    Patch { values, fields }: Patch<ProfileInput>,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    let wanted = ProfileChange { values: &values, fields: &fields, expected };
+    let changed = directory.change_profile(&principal.account, &principal.user, &wanted).await?;
+    Ok(answer(principal.user, changed))
+}

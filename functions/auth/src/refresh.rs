@@ -1,0 +1,97 @@
+//! `POST /api/auth/refresh`: one refresh token for the next, and an access token.
+//!
+//! A token is good once. Using it again means that two hold it, and one of them stole it: the whole
+//! session ends. The one exception is its immediate successor within ten seconds, for a client that
+//! lost the answer: it gets the same successor again (RFC 9700, section 4.14.2).
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use nexo_api::{Input, OptionalBody, Platform, Problem, RequestContext};
+use nexo_identity::{Principal, RefreshToken};
+use nexo_store::{Directory, Rotation, Session, SessionUse};
+use serde::Deserialize;
+
+use crate::tokens::{TokenDelivery, from_cookie};
+use crate::{Auth, sessions};
+
+/// A session ends when its refresh token was not used for so many seconds.
+pub(crate) const IDLE_SECONDS: i64 = 30 * 24 * 3600;
+
+/// A session ends after so many seconds, however it is used.
+pub(crate) const LONGEST_SECONDS: i64 = 90 * 24 * 3600;
+
+/// How long after its use a token still gets the successor it got, in milliseconds.
+const GRACE_MS: i64 = 10_000;
+
+/// A refresh token, unless the cookie has it.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Refresh {
+    refresh_token: Option<String>,
+}
+
+impl Input for Refresh {
+    const SAMPLE: &'static str = "{}";
+}
+
+/// Rotates a refresh token.
+pub(crate) async fn refresh(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    headers: HeaderMap,
+    OptionalBody(body): OptionalBody<Refresh>,
+) -> Result<Response, Problem> {
+    let in_body = body.and_then(|body| body.refresh_token);
+    let delivery = if in_body.is_some() { TokenDelivery::Body } else { TokenDelivery::Cookie };
+    let text = in_body.or_else(|| from_cookie(&headers));
+    let text = text.ok_or_else(|| refused("no refresh token"))?;
+    let token = auth.signer.refresh_key().open(&text).ok_or_else(|| refused("not a refresh token of ours"))?;
+    let directory = platform.directory(context.meter());
+    let next = next_use(&platform, &token, &context);
+    let session = match directory.rotate(&token, &next).await? {
+        Rotation::Rotated(session) => session,
+        Rotation::Gone => return Err(refused("the session is over")),
+        Rotation::Found(session) => judge(&platform, &directory, &token, session).await?,
+    };
+    let principal = Principal {
+        account: token.account,
+        user: token.user,
+        session: token.session,
+        role: session.role,
+    };
+    auth.answer(StatusCode::OK, &principal, session.generation, delivery, None)
+}
+
+/// What a token that is not the current one means.
+async fn judge(
+    platform: &Platform,
+    directory: &Directory,
+    token: &RefreshToken,
+    session: Session,
+) -> Result<Session, Problem> {
+    let now = platform.clock.now_ms();
+    if session.last_use.expires_at <= now / 1000 {
+        return Err(refused("the session is over"));
+    }
+    let just_spent = session.generation == token.generation.saturating_add(1);
+    if just_spent && now - session.last_use.rotated_at.as_millis() <= GRACE_MS {
+        return Ok(session);
+    }
+    directory.end_session(&token.account, &token.user, &token.session).await?;
+    Err(refused("a spent refresh token was used again: the session was ended"))
+}
+
+fn next_use(platform: &Platform, token: &RefreshToken, context: &RequestContext) -> SessionUse {
+    let began = i64::try_from(token.session.timestamp_ms()).unwrap_or(i64::MAX) / 1000;
+    let mut next = sessions::use_now(&platform.clock, &context.caller());
+    next.expires_at = next.expires_at.min(began.saturating_add(LONGEST_SECONDS));
+    next
+}
+
+fn refused(why: &'static str) -> Problem {
+    Problem::unauthenticated(&why)
+}

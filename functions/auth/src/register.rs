@@ -1,0 +1,89 @@
+//! `POST /api/auth/register`.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use nexo_api::{Body, Code, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_domain::{Email, Role, Text};
+use nexo_identity::Principal;
+use nexo_store::{Login, NewAccount, Profile};
+use serde::Deserialize;
+
+use crate::attempts::{digest, network};
+use crate::password::Password;
+use crate::tokens::{TokenDelivery, User};
+use crate::{Auth, sessions};
+
+/// A company that starts.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Registration {
+    company_name: Text<249>,
+    email: Email,
+    password: Password,
+    first_name: Text<100>,
+    last_name: Text<100>,
+    #[serde(default)]
+    token_delivery: TokenDelivery,
+}
+
+impl Input for Registration {
+    const SAMPLE: &'static str = r#"{"companyName":"Acme GmbH","email":"ada@acme.example","password":"correct horse battery staple","firstName":"Ada","lastName":"Lovelace"}"#;
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        self.password.judge("/password", errors);
+    }
+}
+
+/// Creates an account, its owner, the owner's login and first session, all in one transaction.
+pub(crate) async fn register(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    Body(new): Body<Registration>,
+) -> Result<Response, Problem> {
+    let password_hash = auth.hasher.hash(new.password).await?;
+    let clock = &platform.clock;
+    let now = clock.now();
+    let minted = |error| Problem::internal(&error);
+    let principal = Principal {
+        account: clock.mint().map_err(minted)?,
+        user: clock.mint().map_err(minted)?,
+        session: clock.mint().map_err(minted)?,
+        role: Role::Owner,
+    };
+    let caller = context.caller();
+    let profile = Profile {
+        email: new.email.clone(),
+        first_name: new.first_name,
+        last_name: new.last_name,
+        locale: None,
+        time_zone: None,
+        avatar_url: None,
+        role: Role::Owner,
+        created_at: now,
+        version: 1,
+    };
+    let user = User::new(principal.user, &profile);
+    let account = NewAccount {
+        account: principal.account,
+        company: new.company_name,
+        user: principal.user,
+        profile,
+        login: Login {
+            account_id: principal.account,
+            user_id: principal.user,
+            password_hash,
+            role: Role::Owner,
+            networks: vec![digest(&new.email, &network(&caller.ip))],
+        },
+        session: principal.session,
+        state: sessions::begin(clock, Role::Owner, &caller),
+    };
+    if !platform.directory(context.meter()).register(&account).await? {
+        return Err(Problem::new(Code::AlreadyExists, "This email is registered already. Log in instead."));
+    }
+    auth.answer(StatusCode::CREATED, &principal, 0, new.token_delivery, Some(user))
+}

@@ -1,0 +1,104 @@
+//! Sessions: one for each login on a device.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use nexo_api::{Caller, Id, Platform, Problem, RequestContext, SignedIn, json};
+use nexo_domain::{Role, SessionId, Timestamp, kind};
+use nexo_identity::{Clock, Principal};
+use nexo_store::{Directory, Session, SessionUse};
+use serde::Serialize;
+
+use crate::refresh::IDLE_SECONDS;
+
+/// A session that begins now.
+pub(crate) fn begin(clock: &Clock, role: Role, caller: &Caller) -> Session {
+    let last_use = use_now(clock, caller);
+    Session { generation: 0, created_at: last_use.rotated_at, role, last_use }
+}
+
+/// A use of a session now.
+pub(crate) fn use_now(clock: &Clock, caller: &Caller) -> SessionUse {
+    let now = clock.now();
+    SessionUse {
+        rotated_at: now,
+        expires_at: now.as_seconds() + IDLE_SECONDS,
+        ip: caller.ip.clone(),
+        user_agent: caller.user_agent.clone(),
+    }
+}
+
+/// Ends all sessions of a user, or all but one.
+pub(crate) async fn end_all_but(
+    directory: &Directory,
+    principal: &Principal,
+    kept: Option<&SessionId>,
+) -> Result<(), Problem> {
+    for (id, _) in directory.sessions(&principal.account, &principal.user).await? {
+        if Some(&id) != kept {
+            directory.end_session(&principal.account, &principal.user, &id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The user's sessions, latest first.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionList {
+    data: Vec<SessionView>,
+}
+
+/// A session, as its user sees it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct SessionView {
+    id: SessionId,
+    /// Whether it is the one that asks.
+    current: bool,
+    created_at: Timestamp,
+    last_used_at: Timestamp,
+    expires_at: Timestamp,
+    ip: String,
+    user_agent: Option<String>,
+}
+
+/// `GET /api/auth/sessions`.
+pub(crate) async fn list(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    let mut sessions = directory.sessions(&principal.account, &principal.user).await?;
+    let now = platform.clock.now_seconds();
+    // The table's TTL removes items up to days late.
+    sessions.retain(|(_, session)| session.last_use.expires_at > now);
+    let data = sessions.into_iter().rev().map(|(id, session)| SessionView {
+        id,
+        current: id == principal.session,
+        created_at: session.created_at,
+        last_used_at: session.last_use.rotated_at,
+        expires_at: Timestamp::from_millis(session.last_use.expires_at.saturating_mul(1000)),
+        ip: session.last_use.ip,
+        user_agent: session.last_use.user_agent,
+    });
+    Ok(json(StatusCode::OK, &SessionList { data: data.collect() }))
+}
+
+/// `DELETE /api/auth/sessions/{id}`.
+pub(crate) async fn revoke(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+    Id(session): Id<kind::Session>,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    if directory.session(&principal.account, &principal.user, &session).await?.is_none() {
+        return Err(Problem::not_found());
+    }
+    directory.end_session(&principal.account, &principal.user, &session).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,89 @@
+//! The API's description, and an answer in our format for every address that has none.
+//!
+//! The gateway sends here what no route of the template takes. The description itself says which
+//! addresses there are, so that a known address with a wrong method is 405 and names the right ones.
+
+use std::sync::OnceLock;
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, StatusCode};
+use nexo_api::{Access, Operation, Platform, Problem, Routes, Verb, shape};
+use serde_json::Value;
+
+/// The description, as it is checked in.
+const DESCRIPTION: &str = include_str!("../../../openapi.json");
+
+/// The function's routes.
+pub fn routes(platform: &Platform) -> Routes {
+    Routes::new(platform, "/api").on(OPENAPI, openapi).otherwise(unmatched)
+}
+
+const OPENAPI: Operation = Operation {
+    method: Verb::Get,
+    path: "/openapi.json",
+    id: "getOpenApi",
+    summary: "This description",
+    access: Access::Public,
+    problems: &[],
+    success: 200,
+    shape: shape!(|draft| _ = draft.any_answer()),
+};
+
+async fn openapi() -> Response {
+    let mut response = (StatusCode::OK, DESCRIPTION).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn unmatched(request: Request) -> Problem {
+    let allowed = allowed(request.uri().path());
+    if allowed.is_empty() { Problem::not_found() } else { Problem::method_not_allowed(&allowed.join(", ")) }
+}
+
+/// The methods the description knows for an address. None when it knows no such address.
+fn allowed(path: &str) -> Vec<String> {
+    static KNOWN: OnceLock<Value> = OnceLock::new();
+    let description = KNOWN.get_or_init(|| serde_json::from_str(DESCRIPTION).unwrap_or_default());
+    let Some(paths) = description["paths"].as_object() else { return Vec::new() };
+    let methods = paths.iter().filter(|(known, _)| matches(known, path));
+    let mut allowed: Vec<String> = methods
+        .filter_map(|(_, operations)| operations.as_object())
+        .flat_map(|operations| operations.keys().map(|method| method.to_uppercase()))
+        .collect();
+    allowed.sort();
+    allowed.dedup();
+    allowed
+}
+
+/// Whether `path` is an address of the form `known`, where `{…}` stands for any one segment.
+fn matches(known: &str, path: &str) -> bool {
+    let (mut known, mut path) = (known.split('/'), path.split('/'));
+    loop {
+        match (known.next(), path.next()) {
+            (None, None) => return true,
+            (Some(known), Some(given)) if known == given || (known.starts_with('{') && !given.is_empty()) => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_address_names_its_methods() {
+        assert_eq!(allowed("/api/clients"), ["GET", "POST"]);
+        assert_eq!(allowed("/api/clients/anything"), ["DELETE", "GET", "PATCH", "PUT"]);
+        assert_eq!(allowed("/api/auth/login"), ["POST"]);
+    }
+
+    #[test]
+    fn an_unknown_address_has_none() {
+        for path in ["/", "", "/api", "/api/clients/", "/api/clients/a/b", "/api/client", "/health/"] {
+            assert_eq!(allowed(path), Vec::<String>::new(), "{path}");
+        }
+    }
+}

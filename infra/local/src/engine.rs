@@ -1,0 +1,148 @@
+//! The table: an embedded DynamoDB engine on `SQLite`, with the table of the template in it.
+//!
+//! Nothing here asks who calls; that is the [`Door`](crate::Door)'s work, and the only way in for
+//! functions. The engine has no port.
+
+mod create;
+mod dispatch;
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use dynoxide::Database;
+use http::StatusCode;
+
+use crate::template::Table;
+pub(crate) use dispatch::failure;
+
+const DATABASE_FILE: &str = "table.sqlite";
+const LOCK_FILE: &str = "lock";
+
+/// Where the table lives.
+#[derive(Debug, Clone, Copy)]
+pub enum Storage<'a> {
+    /// In memory, gone with the process.
+    Memory,
+    /// In a folder, made if absent; one process at a time.
+    Folder(&'a Path),
+}
+
+/// Why the table cannot be opened, in one line: `.nexo/table.sqlite: file is not a database`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct EngineError {
+    /// The file or folder, or `memory`.
+    pub place: String,
+    /// What is wrong.
+    pub problem: String,
+}
+
+/// What a call cost, in DynamoDB's capacity units, indexes included. A call that failed reports
+/// nothing, as DynamoDB's errors do.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Capacity {
+    /// Read units.
+    pub read: f64,
+    /// Write units.
+    pub write: f64,
+}
+
+/// The engine's answer to a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// DynamoDB's HTTP status.
+    pub status: StatusCode,
+    /// DynamoDB's JSON.
+    pub body: Bytes,
+    /// What the call cost, whether or not the caller asked to be told.
+    pub capacity: Capacity,
+}
+
+/// The open table. Clones share it.
+#[derive(Clone)]
+pub struct Engine {
+    database: Database,
+    /// Held so that no second process opens the folder: the engine keeps part of its state
+    /// (transaction tokens) in memory.
+    _lock: Option<Arc<File>>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Engine")
+    }
+}
+
+impl Engine {
+    /// Opens the table, and makes it when it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be used, or holds a table that differs from the template's.
+    pub fn open(storage: Storage<'_>, table: &Table) -> Result<Self, EngineError> {
+        let (place, database, lock) = match storage {
+            Storage::Memory => ("memory".to_owned(), Database::memory(), None),
+            Storage::Folder(folder) => {
+                let lock = lock(folder)?;
+                let file = folder.join(DATABASE_FILE);
+                let place = file.display().to_string();
+                let path = file.to_str().ok_or_else(|| EngineError {
+                    place: place.clone(),
+                    problem: "the path is not UTF-8".to_owned(),
+                })?;
+                (place, Database::new(path), Some(Arc::new(lock)))
+            }
+        };
+        let failed = |problem: String| EngineError { place, problem };
+        let database = match database {
+            Ok(database) => database,
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        create::ensure(&database, table).map_err(failed)?;
+        Ok(Self { database, _lock: lock })
+    }
+
+    /// Runs one DynamoDB operation and answers as DynamoDB does: its status and its JSON, errors
+    /// included. Operations the functions do not use are unknown.
+    pub async fn call(&self, operation: &str, body: Bytes) -> (StatusCode, Bytes) {
+        let engine = self.clone();
+        let operation = operation.to_owned();
+        // SQLite works on the calling thread, under one lock.
+        match tokio::task::spawn_blocking(move || engine.run(&operation, &body)).await {
+            Ok(answer) => (answer.status, answer.body),
+            Err(_) => failure("InternalServerError", "The request could not be completed"),
+        }
+    }
+
+    /// [`Engine::call`] on the calling thread, with the cost.
+    pub(crate) fn run(&self, operation: &str, body: &[u8]) -> Answer {
+        dispatch::run(&self.database, operation, body)
+    }
+
+    /// Removes the items whose time has passed; DynamoDB does so within days, this when called.
+    ///
+    /// # Errors
+    /// The storage failed; the text says how.
+    pub async fn sweep_expired(&self) -> Result<usize, String> {
+        let database = self.database.clone();
+        match tokio::task::spawn_blocking(move || database.sweep_ttl()).await {
+            Ok(swept) => swept.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, EngineError> {
+    let failed = |problem: String| EngineError { place: folder.display().to_string(), problem };
+    fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    let file = File::create(folder.join(LOCK_FILE)).map_err(|error| failed(error.to_string()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(failed("in use by another process".to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! API Gateway's HTTP API on one machine, built from the template.
+//!
+//! A request goes the way it goes on AWS: limit per address (there the firewall's work), preflight,
+//! route, throttle, size, then a real API Gateway event through `lambda_http`'s own adapter into the
+//! function's router, and its JSON answer back. What the gateway itself refuses has the gateway's
+//! body, `{"message": …}`, except the limit per address, which answers in the API's own format.
+//!
+//! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html>.
+
+mod answer;
+mod cors;
+mod event;
+mod function;
+mod limits;
+mod route;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::header::HeaderName;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use crate::clock::{Clock, request_id};
+use crate::template::Template;
+use cors::CorsRules;
+use event::Occasion;
+use function::FunctionError;
+use limits::{AddressLimit, Throttles};
+use route::{Matched, Routes};
+
+pub use function::{FunctionHandle, function};
+
+/// The gateway's limit on a request's body.
+const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+/// Lambda's limit on an event and on an answer.
+const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
+/// The longest the gateway waits for a function.
+const MAX_WAIT: Duration = Duration::from_secs(30);
+/// How long a client may take to send its headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait after a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(20);
+const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
+/// Paths under this prefix belong to the local routes, when there are any.
+const LOCAL_PREFIX: &str = "/dev/";
+
+/// Why a gateway cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GatewayError {
+    /// The template has a function with routes, and no code was given for it.
+    #[error("template.yaml: {0}: no code is given for this function")]
+    NoCode(String),
+    /// Code was given for a function the template does not have.
+    #[error("template.yaml: no function is called {0}")]
+    NoFunction(String),
+    /// A route cannot be matched, or two are the same.
+    #[error("template.yaml: route {route}: {problem}")]
+    Route {
+        /// The route key.
+        route: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// The gateway. Clones share it.
+#[derive(Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    routes: Routes,
+    /// The functions the routes lead to, with their time limits.
+    functions: Vec<(FunctionHandle, Duration)>,
+    throttles: Throttles,
+    addresses: Option<AddressLimit>,
+    cors: Option<CorsRules>,
+    local_routes: Option<Router>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Gateway {
+    /// A gateway with the routes, CORS and limits of `template`, and the code of its functions by
+    /// logical id. `local_routes` answer paths under `/dev/`, past all limits.
+    ///
+    /// # Errors
+    /// Functions and code do not match, or a route cannot be matched.
+    pub fn new(
+        template: &Template,
+        mut functions: BTreeMap<String, FunctionHandle>,
+        local_routes: Option<Router>,
+        clock: Clock,
+    ) -> Result<Self, GatewayError> {
+        let mut routes = Routes::default();
+        let mut handles = Vec::new();
+        for (id, function) in &template.functions {
+            let handle = match functions.remove(id) {
+                Some(handle) => handle,
+                None if function.routes.is_empty() => continue,
+                None => return Err(GatewayError::NoCode(id.clone())),
+            };
+            for route in &function.routes {
+                routes
+                    .add(route, handles.len())
+                    .map_err(|problem| GatewayError::Route { route: route.key(), problem })?;
+            }
+            handles.push((handle, function.timeout.min(MAX_WAIT)));
+        }
+        if let Some(unknown) = functions.into_keys().next() {
+            return Err(GatewayError::NoFunction(unknown));
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                routes,
+                functions: handles,
+                throttles: Throttles::new(&template.api),
+                addresses: template.ip_rate_limit.map(AddressLimit::new),
+                cors: template.api.cors.as_ref().map(CorsRules::new),
+                local_routes,
+                clock,
+            }),
+        })
+    }
+
+    /// Answers one request of the client at `peer`.
+    pub async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
+        let inner = &self.inner;
+        if let Some(router) = &inner.local_routes
+            && request.uri().path().starts_with(LOCAL_PREFIX)
+        {
+            let Ok(response) = router.clone().oneshot(request).await;
+            return response;
+        }
+        let now_ms = (inner.clock)();
+        let id = request_id(now_ms);
+        let standing = inner.addresses.as_ref().map(|limit| limit.count(peer.ip(), now_ms));
+        let origin = inner.cors.as_ref().and_then(|cors| cors.allowed_origin(request.headers()));
+
+        let mut response = match &standing {
+            Some(standing) if !standing.allowed => answer::rate_limited(standing, &id, now_ms),
+            _ => inner.pass(request, peer, &id, now_ms).await,
+        };
+        let headers = response.headers_mut();
+        if let Some(cors) = &inner.cors {
+            cors.decorate(origin.as_ref(), headers);
+        }
+        if let Some(standing) = &standing {
+            standing.describe(headers);
+        }
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// Serves HTTP/1 and HTTP/2 until `shutdown` resolves and the running requests are answered.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let graceful = GracefulShutdown::new();
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                accepted = listener.accept() => accepted,
+            };
+            let Ok((stream, peer)) = accepted else {
+                // The peer left before it was accepted, or there are no file handles for now.
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            };
+            let _ = stream.set_nodelay(true);
+            let gateway = self.clone();
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let gateway = gateway.clone();
+                async move { Ok::<_, Infallible>(gateway.handle(request.map(Body::new), peer).await) }
+            });
+            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+            let connection = graceful.watch(connection);
+            // An error here is a client that went away.
+            #[expect(clippy::disallowed_methods, reason = "a server: shutdown waits for it")]
+            tokio::spawn(async move {
+                let _ = connection.await;
+            });
+        }
+        drop(listener);
+        graceful.shutdown().await;
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Preflight, route, throttle, size, function.
+    async fn pass(&self, request: Request<Body>, peer: SocketAddr, id: &str, now_ms: u64) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        if self.cors.is_some() && parts.method == Method::OPTIONS && cors::is_preflight(&parts.headers) {
+            return answer::no_content();
+        }
+        let Some(host) = event::host(&parts) else {
+            return answer::message(StatusCode::BAD_REQUEST, "Bad Request");
+        };
+        let Some(matched) = self.routes.find(&parts.method, parts.uri.path()) else {
+            return answer::message(StatusCode::NOT_FOUND, "Not Found");
+        };
+        if !self.throttles.admit(matched.key) {
+            return answer::message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
+        }
+        let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+            }
+            // The client broke off: nobody reads this.
+            Err(_) => return answer::message(StatusCode::BAD_REQUEST, "Bad Request"),
+        };
+        let occasion = Occasion {
+            parts: &parts,
+            body: &body,
+            matched: &matched,
+            peer,
+            host: &host,
+            request_id: id,
+            now_ms,
+        };
+        let Ok(event) = event::write(&occasion) else {
+            return answer::message(StatusCode::BAD_REQUEST, "Bad Request");
+        };
+        if event.len() > MAX_EVENT_BYTES {
+            return answer::message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+        }
+        self.invoke(&matched, event, id, now_ms).await
+    }
+
+    async fn invoke(&self, matched: &Matched<'_>, event: Vec<u8>, id: &str, now_ms: u64) -> Response<Body> {
+        let Some((function, limit)) = self.functions.get(matched.function) else {
+            return answer::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+        };
+        let outcome = function.invoke(event, id, now_ms, *limit).await;
+        let response = match outcome {
+            Ok(reply) if reply.len() > MAX_EVENT_BYTES => None,
+            Ok(reply) => answer::from_function(&reply),
+            Err(FunctionError::TimedOut) => {
+                Some(answer::message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"))
+            }
+            Err(FunctionError::Failed) => None,
+        };
+        response
+            .unwrap_or_else(|| answer::message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+//! Local credentials: who calls the table, sealed into a session token.
+//!
+//! On AWS a request to DynamoDB is signed with credentials that STS gave out. Here the session token
+//! itself says who calls, and only [`LocalIssuer`] can make one: it is encrypted and authenticated
+//! with XChaCha20-Poly1305 under a key that stays in the data folder.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize};
+
+const KEY_FILE: &str = "issuer.key";
+const NONCE_BYTES: usize = 24;
+/// Bound to every token, so that nothing else sealed with the same key passes for one.
+const PURPOSE: &[u8] = b"nexo-local/session-token/1";
+
+/// Who calls the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum CallerIdentity {
+    /// A function under its own role.
+    Function {
+        /// The logical id of the role in the template.
+        role: String,
+    },
+    /// A function that has assumed the tenant role for one account.
+    Tenant {
+        /// The account: 26 characters, a ULID in capitals.
+        account: String,
+        /// When the session ends, in milliseconds since 1970.
+        expires_at_ms: u64,
+    },
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// This issuer did not make it, or it was changed since.
+    #[error("The security token included in the request is invalid.")]
+    Invalid,
+    /// Its session is over.
+    #[error("The security token included in the request is expired")]
+    Expired,
+}
+
+/// Why an issuer, or a token, cannot be made. The text is one line for a person.
+#[derive(Debug, thiserror::Error)]
+pub enum IssuerError {
+    /// The key file cannot be used.
+    #[error("{path}: {problem}")]
+    KeyFile {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The operating system gave no random bytes.
+    #[error("no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// The account is no ULID in capitals.
+    #[error("{0:?} is not an account")]
+    Account(String),
+    /// The token could not be encrypted.
+    #[error("the token could not be sealed")]
+    Seal,
+}
+
+/// Makes and opens session tokens.
+#[derive(Clone)]
+pub struct LocalIssuer {
+    cipher: XChaCha20Poly1305,
+}
+
+impl std::fmt::Debug for LocalIssuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LocalIssuer")
+    }
+}
+
+impl LocalIssuer {
+    /// An issuer with a given key.
+    pub fn from_key(key: [u8; 32]) -> Self {
+        Self { cipher: XChaCha20Poly1305::new(&Key::from(key)) }
+    }
+
+    /// An issuer with a key of its own, for a table that lives in memory.
+    ///
+    /// # Errors
+    /// The operating system gives no random bytes.
+    pub fn random() -> Result<Self, IssuerError> {
+        random_bytes().map(Self::from_key)
+    }
+
+    /// The issuer of a data folder, whose key is made at the first use and readable by its owner
+    /// only.
+    ///
+    /// # Errors
+    /// The folder or the key file cannot be read or written.
+    pub fn in_folder(folder: &Path) -> Result<Self, IssuerError> {
+        let path = folder.join(KEY_FILE);
+        let failed = |problem: String| IssuerError::KeyFile { path: path.display().to_string(), problem };
+        fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let key: [u8; 32] = random_bytes()?;
+                write_secret(&path, &key).map_err(|error| failed(error.to_string()))?;
+                key.to_vec()
+            }
+            Err(error) => return Err(failed(error.to_string())),
+        };
+        let key = <[u8; 32]>::try_from(bytes)
+            .map_err(|_| failed("is not a key of 32 bytes; delete it to make a new one".into()))?;
+        Ok(Self::from_key(key))
+    }
+
+    /// Seals an identity into a token.
+    ///
+    /// # Errors
+    /// The account is not one, or the operating system gives no random bytes.
+    pub fn seal(&self, caller: &CallerIdentity) -> Result<String, IssuerError> {
+        if let CallerIdentity::Tenant { account, .. } = caller
+            && !is_account(account)
+        {
+            return Err(IssuerError::Account(account.clone()));
+        }
+        let nonce: [u8; NONCE_BYTES] = random_bytes()?;
+        let plain = serde_json::to_vec(caller).map_err(|_| IssuerError::Seal)?;
+        let sealed = self
+            .cipher
+            .encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: PURPOSE })
+            .map_err(|_| IssuerError::Seal)?;
+        Ok(BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    /// Opens a token.
+    ///
+    /// # Errors
+    /// The token was not made by this issuer, was changed, or its session ended before `now_ms`
+    /// (milliseconds since 1970).
+    pub fn open(&self, token: &str, now_ms: u64) -> Result<CallerIdentity, TokenError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Invalid)?;
+        let (nonce, sealed) = bytes.split_at_checked(NONCE_BYTES).ok_or(TokenError::Invalid)?;
+        let nonce = <[u8; NONCE_BYTES]>::try_from(nonce).map_err(|_| TokenError::Invalid)?;
+        let plain = self
+            .cipher
+            .decrypt(&XNonce::from(nonce), Payload { msg: sealed, aad: PURPOSE })
+            .map_err(|_| TokenError::Invalid)?;
+        let caller = serde_json::from_slice(&plain).map_err(|_| TokenError::Invalid)?;
+        match &caller {
+            CallerIdentity::Tenant { expires_at_ms, .. } if *expires_at_ms <= now_ms => {
+                Err(TokenError::Expired)
+            }
+            CallerIdentity::Tenant { account, .. } if !is_account(account) => Err(TokenError::Invalid),
+            _ => Ok(caller),
+        }
+    }
+}
+
+/// A ULID in capitals (Crockford's base 32, 128 bits), the form an account has in keys.
+fn is_account(text: &str) -> bool {
+    text.len() == 26
+        && text.starts_with(|c: char| matches!(c, '0'..='7'))
+        && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'Z') && !b"ILOU".contains(&b))
+}
+
+fn random_bytes<const N: usize>() -> Result<[u8; N], IssuerError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(IssuerError::Random)?;
+    Ok(bytes)
+}
+
+fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ACCOUNT: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+    fn tenant(expires_at_ms: u64) -> CallerIdentity {
+        CallerIdentity::Tenant { account: ACCOUNT.to_owned(), expires_at_ms }
+    }
+
+    #[test]
+    fn a_token_opens_to_what_was_sealed() {
+        let issuer = LocalIssuer::random().unwrap();
+        let function = CallerIdentity::Function { role: "HealthFunctionRole".to_owned() };
+        for caller in [function, tenant(1_000)] {
+            let token = issuer.seal(&caller).unwrap();
+            assert_eq!(issuer.open(&token, 999), Ok(caller));
+        }
+    }
+
+    #[test]
+    fn a_session_ends() {
+        let issuer = LocalIssuer::random().unwrap();
+        let token = issuer.seal(&tenant(1_000)).unwrap();
+        assert_eq!(issuer.open(&token, 1_000), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn another_issuers_token_is_refused() {
+        let token = LocalIssuer::random().unwrap().seal(&tenant(1_000)).unwrap();
+        let other = LocalIssuer::random().unwrap();
+        assert_eq!(other.open(&token, 0), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn only_an_account_can_be_sealed() {
+        let issuer = LocalIssuer::random().unwrap();
+        for account in ["", "*", "01arz3ndektsv4rrffq69g5fav", "81ARZ3NDEKTSV4RRFFQ69G5FAV"] {
+            let caller = CallerIdentity::Tenant { account: account.to_owned(), expires_at_ms: 1 };
+            assert!(issuer.seal(&caller).is_err(), "{account}");
+        }
+    }
+
+    #[test]
+    fn a_folder_keeps_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let token = LocalIssuer::in_folder(folder.path()).unwrap().seal(&tenant(5)).unwrap();
+        let again = LocalIssuer::in_folder(folder.path()).unwrap();
+        assert_eq!(again.open(&token, 0), Ok(tenant(5)));
+
+        fs::write(folder.path().join(KEY_FILE), b"short").unwrap();
+        let error = LocalIssuer::in_folder(folder.path()).unwrap_err();
+        assert!(error.to_string().ends_with("delete it to make a new one"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_change_of_a_token_is_noticed(at in 0_usize..130, bit in 0_u8..8) {
+            let issuer = LocalIssuer::from_key([7; 32]);
+            let token = issuer.seal(&tenant(1_000)).unwrap();
+            let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(token).unwrap();
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            let changed = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+            prop_assert_eq!(issuer.open(&changed, 0), Err(TokenError::Invalid));
+        }
+
+        #[test]
+        fn no_text_is_a_token(text in ".{0,200}") {
+            let issuer = LocalIssuer::from_key([7; 32]);
+            prop_assert_eq!(issuer.open(&text, 0), Err(TokenError::Invalid));
+        }
+    }
+}

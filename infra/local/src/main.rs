@@ -1,0 +1,113 @@
+//! `cargo dev`: the whole product on this machine.
+#![expect(clippy::disallowed_macros, reason = "a program that talks to a person")]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use nexo_identity::Clock;
+use nexo_local::demo;
+use nexo_local::server::{Options, Server, StartError, interrupted};
+use nexo_local::template::IpRateLimit;
+
+/// Serves NEXO on this machine: the gateway, all functions and the table, in one process.
+#[derive(Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev", version)]
+struct Arguments {
+    /// The port on 127.0.0.1
+    #[arg(long, default_value_t = 4000)]
+    port: u16,
+    /// The folder that keeps the data
+    #[arg(long, default_value = ".nexo", conflicts_with = "memory")]
+    data: PathBuf,
+    /// Keep nothing
+    #[arg(long)]
+    memory: bool,
+    /// Do not make the demo account
+    #[arg(long)]
+    no_demo: bool,
+    /// Requests per address, such as 100/60 (in 60 seconds), or off; by default as the template says
+    #[arg(long, value_parser = parse_rate_limit)]
+    rate_limit: Option<RateLimit>,
+    /// The SAM template
+    #[arg(long, default_value = "template.yaml")]
+    template: PathBuf,
+    /// Print no log lines of requests
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy)]
+struct RateLimit(Option<IpRateLimit>);
+
+fn parse_rate_limit(text: &str) -> Result<RateLimit, String> {
+    if text == "off" {
+        return Ok(RateLimit(None));
+    }
+    let parts = text.split_once('/').and_then(|(n, s)| Some((n.parse().ok()?, s.parse().ok()?)));
+    match parts {
+        Some((requests, seconds)) if seconds > 0 => {
+            Ok(RateLimit(Some(IpRateLimit { requests, window: Duration::from_secs(seconds) })))
+        }
+        _ => Err("must be N/SECONDS, such as 100/60, or off".to_owned()),
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &format!("no threads: {error}")),
+    };
+    match runtime.block_on(run(arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, line)) => fail(code, &line),
+    }
+}
+
+fn fail(code: u8, line: &str) -> ExitCode {
+    eprintln!("cargo dev: {line}");
+    ExitCode::from(code)
+}
+
+/// A wrong template is the caller's to mend (2, like a wrong flag); the rest is the machine's (1).
+fn exit_code(error: &StartError) -> u8 {
+    match error {
+        StartError::Template(_) => 2,
+        StartError::Data(_) | StartError::Port { .. } | StartError::Function { .. } => 1,
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), (u8, String)> {
+    let stop = interrupted().map_err(|error| (1, format!("no signals: {error}")))?;
+    let quiet = arguments.quiet;
+    let server = Server::start(Options {
+        template: arguments.template,
+        data: (!arguments.memory).then_some(arguments.data),
+        port: arguments.port,
+        rate_limit: arguments.rate_limit.map(|limit| limit.0),
+        dynamodb_endpoint: dynamodb_endpoint(),
+        log: Arc::new(move |line| {
+            if !quiet {
+                eprintln!("{line}");
+            }
+        }),
+        clock: Clock::system(),
+    })
+    .await
+    .map_err(|error| (exit_code(&error), error.to_string()))?;
+    if !arguments.no_demo {
+        demo::ensure(&server).await.map_err(|error| (1, format!("demo account: {error}")))?;
+        println!("Demo account: {} / {}", demo::EMAIL, demo::PASSWORD);
+    }
+    println!("NEXO is ready at {}", server.url());
+    stop.await;
+    server.stop().await.map_err(|error| (1, error.to_string()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "read once, at start-up")]
+fn dynamodb_endpoint() -> Option<String> {
+    std::env::var("NEXO_DYNAMODB_ENDPOINT").ok().filter(|value| !value.is_empty())
+}

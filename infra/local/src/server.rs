@@ -1,0 +1,287 @@
+//! The whole product in one process.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use nexo_api::{LogSink, Platform, app};
+use nexo_identity::Clock;
+use nexo_store::{StoreConfig, StsVendor};
+use nexo_tenant_key::CursorKey;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::functions::{Environment, FUNCTIONS, auth_settings};
+use crate::issuer::{CallerIdentity, LocalIssuer};
+use crate::secrets::Secrets;
+use crate::template::IpRateLimit;
+use crate::{Door, DoorConnector, Engine, FunctionHandle, Gateway, Storage, Template, function};
+
+/// The role that functions assume for an account's data.
+const TENANT_ROLE: &str = "TenantRole";
+
+/// How long expired items stay, as DynamoDB's TTL removes them in the background.
+const SWEEP: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What to serve, and where.
+#[derive(Clone)]
+pub struct Options {
+    /// The SAM template.
+    pub template: PathBuf,
+    /// Where data is kept; `None` keeps nothing.
+    pub data: Option<PathBuf>,
+    /// The port on 127.0.0.1; 0 takes any that is free.
+    pub port: u16,
+    /// Another limit per address than the template's: `Some(None)` is none at all.
+    pub rate_limit: Option<Option<IpRateLimit>>,
+    /// Another DynamoDB-compatible server than the embedded one, with its own credentials.
+    pub dynamodb_endpoint: Option<String>,
+    /// Where the functions' log lines go.
+    pub log: LogSink,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Why the server cannot start: one line that says what to do about.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The template, or what it describes, is wrong.
+    #[error("{0}")]
+    Template(String),
+    /// The data folder cannot be used.
+    #[error("{0}")]
+    Data(String),
+    /// The port cannot be listened on.
+    #[error("port {port}: {reason}; choose another with --port")]
+    Port {
+        /// The port.
+        port: u16,
+        /// Why not.
+        reason: std::io::Error,
+    },
+    /// A function does not start.
+    #[error("{function} does not start: {reason}")]
+    Function {
+        /// Its logical id.
+        function: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A running server. Dropping it stops it at once; [`Server::stop`] lets running requests end.
+pub struct Server {
+    address: SocketAddr,
+    gateway: Gateway,
+    door: Door,
+    template: Template,
+    issuer: LocalIssuer,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<std::io::Result<()>>,
+    sweeper: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts the server and returns when it answers.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let mut template = Template::read(&options.template, &BTreeMap::new())
+            .map_err(|error| StartError::Template(error.to_string()))?;
+        if let Some(limit) = options.rate_limit {
+            template.ip_rate_limit = limit;
+        }
+        let listener = listen(options.port).await?;
+        let address =
+            listener.local_addr().map_err(|reason| StartError::Port { port: options.port, reason })?;
+        let data = |error: String| StartError::Data(error);
+        let secrets = Secrets::open(options.data.as_deref()).map_err(data)?;
+        let issuer = LocalIssuer::from_key(secrets.issuer_key);
+        let storage = options.data.as_deref().map_or(Storage::Memory, Storage::Folder);
+        let engine = Engine::open(storage, &template.table).map_err(|error| data(error.to_string()))?;
+        let clock = options.clock.clone();
+        let time: crate::Clock = Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or_default());
+        let door = Door::new(engine.clone(), issuer.clone(), &template, TENANT_ROLE, time.clone());
+        let handles = start_functions(&options, &template, &door, &issuer, &secrets).await?;
+        let gateway = Gateway::new(&template, handles, None, time)
+            .map_err(|error| StartError::Template(error.to_string()))?;
+        let inside = gateway.clone();
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            // A sender that is gone means the same as one that has sent.
+            let _ = stopped.await;
+        };
+        #[expect(clippy::disallowed_methods, reason = "the server itself; stop() waits for it")]
+        let running = tokio::spawn(gateway.serve(listener, shutdown));
+        let sweeper = spawn_sweeper(engine);
+        Ok(Self { address, gateway: inside, door, template, issuer, stop: Some(stop), running, sweeper })
+    }
+
+    /// Where it listens, such as `http://127.0.0.1:4000`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Answers a request as if it had come from this machine.
+    pub async fn handle(&self, request: http::Request<axum::body::Body>) -> http::Response<axum::body::Body> {
+        self.gateway.handle(request, self.address).await
+    }
+
+    /// The guard in front of the table, with its log and its faults.
+    pub fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// The template it was built from.
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// The environment of a function's real binary that is to use this server's table through
+    /// `endpoint`, where [`crate::door::serve`] listens.
+    ///
+    /// # Errors
+    /// When there is no such function, or its credentials cannot be sealed.
+    pub fn environment(&self, function: &str, endpoint: &str) -> Result<Environment, String> {
+        let described = self.template.functions.get(function).ok_or("no such function")?;
+        let token = seal_role(&self.issuer, &described.role)?;
+        let mut environment = described.environment.clone();
+        for (name, value) in [
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+            ("AWS_SESSION_TOKEN", &token),
+            ("AWS_REGION", REGION),
+            ("NEXO_DYNAMODB_ENDPOINT", endpoint),
+            ("NEXO_STS_ENDPOINT", endpoint),
+        ] {
+            environment.insert(name.to_owned(), value.to_owned());
+        }
+        Ok(environment)
+    }
+
+    /// Stops: no new requests, the running ones are answered first.
+    ///
+    /// # Errors
+    /// When the listener had failed.
+    pub async fn stop(mut self) -> std::io::Result<()> {
+        if let Some(stop) = self.stop.take() {
+            // A receiver that is gone has stopped already.
+            let _ = stop.send(());
+        }
+        self.sweeper.abort();
+        match (&mut self.running).await {
+            Ok(result) => result,
+            Err(error) => Err(std::io::Error::other(error)),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.sweeper.abort();
+        if self.stop.is_some() {
+            self.running.abort();
+        }
+    }
+}
+
+const REGION: &str = "local";
+
+async fn listen(port: u16) -> Result<TcpListener, StartError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|reason| StartError::Port { port, reason })
+}
+
+async fn start_functions(
+    options: &Options,
+    template: &Template,
+    door: &Door,
+    issuer: &LocalIssuer,
+    secrets: &Secrets,
+) -> Result<BTreeMap<String, FunctionHandle>, StartError> {
+    let connector = SharedHttpClient::new(DoorConnector::new(door.clone()));
+    let mut handles = BTreeMap::new();
+    for (id, make) in FUNCTIONS {
+        let fail = |reason: String| StartError::Function { function: (*id).to_owned(), reason };
+        let Some(described) = template.functions.get(*id) else {
+            return Err(StartError::Template(format!("template.yaml: {id} is missing")));
+        };
+        let mut environment = described.environment.clone();
+        secrets.fill(&mut environment);
+        let token = seal_role(issuer, &described.role).map_err(fail)?;
+        let own_role = Credentials::new("local", "local", Some(token), None, "local");
+        let platform = platform(options, template, &connector, &environment, own_role);
+        if *id == "AuthFunction" {
+            let settings = auth_settings(&environment);
+            auth::publish_key(&platform, &settings).await.map_err(|error| fail(error.to_string()))?;
+        }
+        let routes = make(&platform, &environment).map_err(fail)?;
+        handles.insert((*id).to_owned(), function(app(routes)));
+    }
+    Ok(handles)
+}
+
+fn platform(
+    options: &Options,
+    template: &Template,
+    connector: &SharedHttpClient,
+    environment: &Environment,
+    own_role: Credentials,
+) -> Platform {
+    let variable = |name: &str| environment.get(name).cloned();
+    let sts = connector.clone();
+    let vendor = variable("NEXO_TENANT_ROLE_ARN").map(|role| {
+        let endpoint = Some(IN_PROCESS.to_owned());
+        Box::new(StsVendor::new(role, REGION.into(), endpoint, own_role.clone(), sts)) as _
+    });
+    let store = StoreConfig {
+        table: template.table.name.clone(),
+        region: REGION.into(),
+        endpoint: Some(options.dynamodb_endpoint.clone().unwrap_or_else(|| IN_PROCESS.to_owned())),
+        own_role,
+        http: if options.dynamodb_endpoint.is_some() { StoreConfig::https() } else { connector.clone() },
+        clock: options.clock.clone(),
+    };
+    let mut platform = Platform::new(store, &variable("NEXO_ISSUER").unwrap_or_default(), vendor);
+    platform.cursors = variable("NEXO_CURSOR_SECRET").map(|secret| CursorKey::from_secret(secret.as_bytes()));
+    platform.log = options.log.clone();
+    platform
+}
+
+/// The connector calls the guard directly: the name is never looked up.
+const IN_PROCESS: &str = "http://door.invalid";
+
+fn seal_role(issuer: &LocalIssuer, role: &str) -> Result<String, String> {
+    issuer.seal(&CallerIdentity::Function { role: role.to_owned() }).map_err(|error| error.to_string())
+}
+
+fn spawn_sweeper(engine: Engine) -> JoinHandle<()> {
+    #[expect(clippy::disallowed_methods, reason = "ends with the server")]
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            // What was not swept now is swept next time; readers do not rely on it.
+            let _ = engine.sweep_expired().await;
+        }
+    })
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When signals cannot be listened for.
+pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,131 @@
+//! The functions and their routes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::TemplateError;
+use super::resolve::{Resolver, Resource};
+use super::role::Role;
+use super::value::{Object, merge, text};
+
+/// One `AWS::Serverless::Function`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Function {
+    /// The HTTP API routes that call it.
+    pub routes: Vec<Route>,
+    /// How long one call may take.
+    pub timeout: Duration,
+    /// Memory in MB.
+    pub memory: u32,
+    /// The logical id of its role.
+    pub role: String,
+    /// Its environment. References to secrets are left as written (`{{resolve:…}}`).
+    pub environment: BTreeMap<String, String>,
+}
+
+/// A route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// The method in capitals, or `ANY`.
+    pub method: String,
+    /// The path with its `{parameters}`, or `$default`.
+    pub path: String,
+}
+
+impl Route {
+    /// The route key, as API Gateway writes it: `GET /api/clients/{id}` or `$default`.
+    pub fn key(&self) -> String {
+        if self.path == "$default" { self.path.clone() } else { format!("{} {}", self.method, self.path) }
+    }
+}
+
+const NEEDED: [&str; 5] = ["Timeout", "MemorySize", "Role", "Environment", "Events"];
+
+pub(super) fn read(
+    resolver: &Resolver<'_>,
+    roles: &BTreeMap<String, Role>,
+) -> Result<BTreeMap<String, Function>, TemplateError> {
+    let mut functions = BTreeMap::new();
+    for resource in resolver.resources("AWS::Serverless::Function")? {
+        let properties = properties(resolver, &resource)?;
+        let function = function(&properties, roles)?;
+        functions.insert(resource.id.to_owned(), function);
+    }
+    Ok(functions)
+}
+
+/// The needed properties of a function, laid over those of `Globals`.
+fn properties(resolver: &Resolver<'_>, resource: &Resource<'_>) -> Result<Object, TemplateError> {
+    let globals = resolver.globals.and_then(|all| all.get("Function"));
+    let mut fields = serde_json::Map::new();
+    for name in NEEDED {
+        let place = resolver.place(&["Globals", "Function", name]);
+        let global = match globals.and_then(|all| all.get(name)) {
+            Some(value) => resolver.resolve(&place, value, 0)?,
+            None => None,
+        };
+        if let Some(value) = merge(global, resolver.property(resource, name)?) {
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    Ok(Object { place: resolver.place(&[resource.id]), fields })
+}
+
+fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Function, TemplateError> {
+    let arn = properties.text("Role")?;
+    let role = roles
+        .iter()
+        .find(|(_, role)| role.arn == arn)
+        .map(|(id, _)| id.clone())
+        .ok_or_else(|| properties.error(format!("its Role {arn} is no role of this template")))?;
+    let mut environment = BTreeMap::new();
+    if let Some(block) = properties.optional_object("Environment")?
+        && let Some(variables) = block.optional_object("Variables")?
+    {
+        for (name, value) in &variables.fields {
+            let value = text(value).ok_or_else(|| variables.error(format!("{name} is not a string")))?;
+            environment.insert(name.clone(), value);
+        }
+    }
+    Ok(Function {
+        routes: routes(properties)?,
+        // SAM's defaults.
+        timeout: Duration::from_secs(properties.optional_number("Timeout")?.unwrap_or(3)),
+        memory: u32::try_from(properties.optional_number("MemorySize")?.unwrap_or(128))
+            .map_err(|_| properties.error("MemorySize is out of range"))?,
+        role,
+        environment,
+    })
+}
+
+fn routes(properties: &Object) -> Result<Vec<Route>, TemplateError> {
+    let mut routes = Vec::new();
+    let Some(events) = properties.optional_object("Events")? else {
+        return Ok(routes);
+    };
+    for name in events.fields.keys() {
+        let Some(event) = events.optional_object(name)? else {
+            continue;
+        };
+        if event.text("Type")? != "HttpApi" {
+            continue;
+        }
+        let settings = event.optional_object("Properties")?;
+        let (method, path) = match &settings {
+            Some(settings) => (settings.optional_text("Method")?, settings.optional_text("Path")?),
+            None => (None, None),
+        };
+        routes.push(match (method, path) {
+            (None, None) => Route { method: "ANY".to_owned(), path: "$default".to_owned() },
+            (method, Some(path)) if path.starts_with('/') || path == "$default" => Route {
+                method: match method.map(|method| method.to_ascii_uppercase()).as_deref() {
+                    None | Some("ANY" | "*" | "X-AMAZON-APIGATEWAY-ANY-METHOD") => "ANY".to_owned(),
+                    Some(method) => method.to_owned(),
+                },
+                path,
+            },
+            _ => return Err(event.error("its Path does not begin with /")),
+        });
+    }
+    Ok(routes)
+}

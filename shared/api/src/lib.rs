@@ -1,0 +1,39 @@
+//! What every function does the same.
+//!
+//! - [`Routes`] binds operations to handlers. An operation states who may call it ([`Access`]), and
+//!   that is checked before its handler runs.
+//! - [`resource`] gives a [`Resource`] its seven routes.
+//! - Extractors read a request; whatever is wrong with it is answered as a [`Problem`] (RFC 9457).
+//! - [`app`] wraps the routes with what surrounds every request: its id, deadline, log line, and an
+//!   answer in our format whatever happens. [`serve`] runs that on Lambda.
+//! - With the feature `openapi`, [`openapi`] describes the same routes.
+#![warn(missing_docs)]
+
+mod app;
+mod body;
+mod context;
+mod extract;
+mod list;
+#[cfg(feature = "openapi")]
+pub mod openapi;
+mod parse;
+mod platform;
+mod problem;
+mod resource;
+mod routes;
+mod serve;
+
+pub use app::{app, app_with_deadline};
+pub use body::{Body, Input, OptionalBody, Patch};
+pub use context::{Caller, RequestContext};
+pub use extract::{Id, IfMatch, SignedIn, Tenant};
+pub use list::{FilterKind, FilterParameter};
+pub use parse::{FieldError, FieldErrors};
+pub use platform::{LogSink, Platform};
+pub use problem::{Code, Problem};
+pub use resource::{Resource, json, resource};
+pub use routes::{Access, Described, Operation, Routes, Shape, Verb};
+pub use serve::serve;
+
+/// The version of this build, as health checks and the API's description show it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,121 @@
+//! Reads the parameters of a list.
+
+use nexo_domain::Invalid;
+use nexo_store::{Filter, ListQuery, Order};
+use nexo_tenant_key::{CursorKey, TenantScope};
+
+use crate::{Code, Problem};
+
+/// A query parameter that narrows a list.
+#[derive(Clone, Copy)]
+pub struct FilterParameter {
+    /// The parameter's name.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// How it narrows.
+    pub kind: FilterKind,
+    /// Reads a value into the form it is stored in.
+    pub parse: fn(&str) -> Result<String, Invalid>,
+}
+
+/// How a [`FilterParameter`] narrows a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterKind {
+    /// The attribute has the value.
+    Equals(&'static str),
+    /// The attribute, a list, has the value among its members.
+    Contains(&'static str),
+    /// The name begins with the value.
+    NamePrefix,
+}
+
+const DEFAULT_LIMIT: usize = 25;
+pub(crate) const LARGEST_LIMIT: usize = 100;
+
+/// The sorts every list has; a leading `-` turns one around.
+pub(crate) const SORTS: [(&str, Order); 3] =
+    [("createdAt", Order::Created), ("name", Order::Name), ("updatedAt", Order::Updated)];
+
+/// Newest first.
+pub(crate) const DEFAULT_SORT: &str = "-createdAt";
+
+/// A list's parameters, read.
+pub(crate) struct ListRequest {
+    pub(crate) query: ListQuery,
+    /// What a cursor of this list is bound to: everything but `limit` and `cursor`.
+    pub(crate) bound_to: String,
+}
+
+impl ListRequest {
+    pub(crate) fn read(
+        query: &str,
+        filters: &[FilterParameter],
+        route: &str,
+        scope: &TenantScope,
+        cursors: &CursorKey,
+    ) -> Result<Self, Problem> {
+        let given: Vec<(String, String)> = serde_urlencoded::from_str(query)
+            .map_err(|_| Problem::new(Code::MalformedRequest, "The query string cannot be read."))?;
+        let mut limit = DEFAULT_LIMIT;
+        let (mut cursor, mut sort) = (None, DEFAULT_SORT.to_owned());
+        let mut wanted: Vec<(&'static str, String, FilterKind)> = Vec::new();
+        for (position, (name, value)) in given.iter().enumerate() {
+            if given[..position].iter().any(|(earlier, _)| earlier == name) {
+                return Err(Problem::invalid_parameter(name, "is given twice"));
+            }
+            match name.as_str() {
+                "limit" => limit = read_limit(value)?,
+                "cursor" => cursor = Some(value),
+                "sort" => sort.clone_from(value),
+                _ => {
+                    let filter = filters.iter().find(|filter| filter.name == name);
+                    let filter = filter.ok_or_else(|| Problem::invalid_parameter(name, "is not known here"))?;
+                    let value = (filter.parse)(value)
+                        .map_err(|invalid| Problem::invalid_parameter(name, invalid.message()))?;
+                    wanted.push((filter.name, value, filter.kind));
+                }
+            }
+        }
+        let (order, descending) = read_sort(&sort)?;
+        wanted.sort_by_key(|(name, ..)| *name);
+        let mut bound_to = sort;
+        for (name, value, _) in &wanted {
+            bound_to.push_str(&format!("\u{1f}{name}={value}"));
+        }
+        let after = cursor
+            .map(|cursor| cursors.open(scope, route, &bound_to, cursor))
+            .transpose()
+            .map_err(|_| {
+                Problem::new(
+                    Code::InvalidCursor,
+                    "Use `nextCursor` of the page before, with the same filters and sort.",
+                )
+            })?;
+        let filters = wanted
+            .into_iter()
+            .map(|(_, value, kind)| match kind {
+                FilterKind::Equals(attribute) => Filter::Equals(attribute, value),
+                FilterKind::Contains(attribute) => Filter::Contains(attribute, value),
+                FilterKind::NamePrefix => Filter::NamePrefix(value),
+            })
+            .collect();
+        Ok(Self { query: ListQuery { order, descending, limit, after, filters }, bound_to })
+    }
+}
+
+fn read_limit(value: &str) -> Result<usize, Problem> {
+    match value.parse() {
+        Ok(limit) if (1..=LARGEST_LIMIT).contains(&limit) => Ok(limit),
+        _ => Err(Problem::invalid_parameter("limit", format!("must be a whole number from 1 to {LARGEST_LIMIT}"))),
+    }
+}
+
+fn read_sort(value: &str) -> Result<(Order, bool), Problem> {
+    let (name, descending) = value.strip_prefix('-').map_or((value, false), |name| (name, true));
+    let order = SORTS.iter().find(|(known, _)| *known == name).map(|(_, order)| *order);
+    order.map(|order| (order, descending)).ok_or_else(|| {
+        let names: Vec<_> = SORTS.iter().map(|(name, _)| *name).collect();
+        Problem::invalid_parameter("sort", format!("must be one of {}, with `-` in front for descending", names.join(", ")))
+    })
+}

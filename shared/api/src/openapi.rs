@@ -1,0 +1,389 @@
+//! Describes routes as OpenAPI 3.1. Compiled into tools only: a function carries none of it.
+
+use std::collections::BTreeMap;
+
+use nexo_domain::IdKind;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Map, Value, json};
+
+use crate::body::Input;
+use crate::list::{DEFAULT_SORT, FilterKind, LARGEST_LIMIT, SORTS};
+use crate::routes::{Access, Operation};
+use crate::{Resource, Routes, VERSION};
+
+/// One operation while it is written down.
+pub struct Draft<'a> {
+    generator: &'a mut SchemaGenerator,
+    components: &'a mut BTreeMap<String, Value>,
+    operation_id: String,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answer: Option<Value>,
+    headers: Map<String, Value>,
+}
+
+impl Draft<'_> {
+    /// The request has a JSON body.
+    pub fn body<T: Input + JsonSchema>(&mut self) -> &mut Self {
+        let schema = self.generator.subschema_for::<T>().to_value();
+        self.json_body("application/json", schema, T::SAMPLE, true)
+    }
+
+    /// The request may have a JSON body.
+    pub fn optional_body<T: Input + JsonSchema>(&mut self) -> &mut Self {
+        let schema = self.generator.subschema_for::<T>().to_value();
+        self.json_body("application/json", schema, T::SAMPLE, false)
+    }
+
+    /// The request has a merge patch of a `T`.
+    pub fn patch<T: Input + JsonSchema>(&mut self) -> &mut Self {
+        let mut schema = <T as JsonSchema>::json_schema(self.generator).to_value();
+        if let Some(members) = schema.as_object_mut() {
+            members.remove("required");
+        }
+        let name = format!("{}Patch", T::schema_name());
+        self.components.insert(name.clone(), schema);
+        self.json_body("application/merge-patch+json", reference(&name), T::SAMPLE, true)
+    }
+
+    /// The answer has a JSON body.
+    pub fn answer<T: JsonSchema>(&mut self) -> &mut Self {
+        self.answer = Some(self.generator.subschema_for::<T>().to_value());
+        self
+    }
+
+    /// The answer is a JSON object of no further description.
+    pub fn any_answer(&mut self) -> &mut Self {
+        self.answer = Some(json!({"type": "object"}));
+        self
+    }
+
+    /// The path holds the id of a record of kind `K`.
+    pub fn id<K: IdKind>(&mut self) -> &mut Self {
+        let schema = self.generator.subschema_for::<nexo_domain::Id<K>>().to_value();
+        self.parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": schema}));
+        self
+    }
+
+    /// The request may carry `If-Match`.
+    pub fn if_match(&mut self) -> &mut Self {
+        self.header("If-Match", "The ETag the record must have; otherwise the answer is 412 with the record as it is")
+    }
+
+    pub(crate) fn list<R: Resource>(&mut self) {
+        let plural = R::PATH.rsplit('/').next().unwrap_or(R::NAME);
+        self.operation_id = format!("list{}", capital(plural));
+        let sorts: Vec<String> =
+            SORTS.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
+        self.query("limit", "Records on a page", json!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": 25}));
+        self.query("cursor", "`nextCursor` of the page before, with the same sort and filters", json!({"type": "string", "minLength": 1}));
+        self.query("sort", "What to sort by; `-` in front for descending", json!({"type": "string", "enum": sorts, "default": DEFAULT_SORT}));
+        for filter in R::FILTERS {
+            let summary = match filter.kind {
+                FilterKind::Equals(_) | FilterKind::Contains(_) | FilterKind::NamePrefix => filter.summary,
+            };
+            self.query(filter.name, summary, json!({"type": "string", "minLength": 1}));
+        }
+        let entity = self.entity::<R>();
+        let page = format!("{}Page", capital(R::NAME));
+        self.components.insert(
+            page.clone(),
+            json!({
+                "type": "object",
+                "required": ["data", "nextCursor"],
+                "properties": {
+                    "data": {"type": "array", "items": entity},
+                    "nextCursor": {
+                        "type": ["string", "null"],
+                        "description": "Give it as `cursor` to get the next page; null at the end. A filtered page may be short and still have a next one",
+                    },
+                },
+            }),
+        );
+        self.answer = Some(reference(&page));
+    }
+
+    pub(crate) fn create<R: Resource>(&mut self) {
+        self.resource_operation::<R>("create");
+        self.header("Idempotency-Key", "1 to 255 characters: within 24 hours a retry with the same key and body gets the first answer");
+        let schema = self.input::<R>();
+        self.json_body("application/json", schema, R::SAMPLE, true);
+        self.answered_with::<R>();
+        self.headers.insert("Location".into(), text_header("The record's path"));
+    }
+
+    pub(crate) fn get<R: Resource>(&mut self) {
+        self.resource_operation::<R>("get");
+        self.id::<R::Kind>();
+        self.header("If-None-Match", "An ETag: if the record still has it, the answer is 304 without a body");
+        self.answered_with::<R>();
+    }
+
+    pub(crate) fn replace<R: Resource>(&mut self) {
+        self.resource_operation::<R>("replace");
+        self.id::<R::Kind>();
+        self.if_match();
+        let schema = self.input::<R>();
+        self.json_body("application/json", schema, R::SAMPLE, true);
+        self.answered_with::<R>();
+    }
+
+    pub(crate) fn merge<R: Resource>(&mut self) {
+        self.resource_operation::<R>("update");
+        self.id::<R::Kind>();
+        self.if_match();
+        let schema = self.record_patch::<R>();
+        self.json_body("application/merge-patch+json", schema, R::SAMPLE, true);
+        self.answered_with::<R>();
+    }
+
+    pub(crate) fn delete<R: Resource>(&mut self) {
+        self.resource_operation::<R>("delete");
+        self.id::<R::Kind>();
+        self.if_match();
+    }
+
+    pub(crate) fn restore<R: Resource>(&mut self) {
+        self.resource_operation::<R>("restore");
+        self.id::<R::Kind>();
+        self.answered_with::<R>();
+    }
+
+    fn resource_operation<R: Resource>(&mut self, verb: &str) {
+        self.operation_id = format!("{verb}{}", capital(R::NAME));
+    }
+
+    fn answered_with<R: Resource>(&mut self) {
+        self.answer = Some(self.entity::<R>());
+        self.headers.insert("ETag".into(), text_header("The record's version"));
+    }
+
+    fn query(&mut self, name: &str, description: &str, schema: Value) {
+        self.parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
+    }
+
+    fn header(&mut self, name: &str, description: &str) -> &mut Self {
+        self.parameters.push(
+            json!({"name": name, "in": "header", "description": description, "schema": {"type": "string"}}),
+        );
+        self
+    }
+
+    fn json_body(&mut self, media_type: &str, schema: Value, example: &str, required: bool) -> &mut Self {
+        let example: Value = serde_json::from_str(example).unwrap_or_default();
+        self.body =
+            Some(json!({"required": required, "content": {media_type: {"schema": schema, "example": example}}}));
+        self
+    }
+
+    /// The record as it is answered: every member is always there.
+    fn entity<R: Resource>(&mut self) -> Value {
+        let (mut properties, _) = self.members::<R>();
+        let id = self.generator.subschema_for::<nexo_domain::Id<R::Kind>>().to_value();
+        let instant = self.generator.subschema_for::<nexo_domain::Timestamp>().to_value();
+        let user = self.generator.subschema_for::<nexo_domain::UserId>().to_value();
+        let deleted = self.generator.subschema_for::<Option<nexo_domain::Timestamp>>().to_value();
+        for (name, schema) in [
+            ("id", id),
+            ("version", json!({"type": "integer", "minimum": 1, "description": "Counts the writes"})),
+            ("createdAt", instant.clone()),
+            ("createdBy", user.clone()),
+            ("updatedAt", instant),
+            ("updatedBy", user),
+            ("deletedAt", deleted),
+        ] {
+            properties.insert(name.into(), schema);
+        }
+        let required: Vec<&String> = properties.keys().collect();
+        let name = capital(R::NAME);
+        let schema = json!({"type": "object", "required": required, "properties": properties});
+        self.components.insert(name.clone(), schema);
+        reference(&name)
+    }
+
+    fn input<R: Resource>(&mut self) -> Value {
+        let (properties, required) = self.members::<R>();
+        let name = format!("{}Input", capital(R::NAME));
+        let schema = json!({
+            "type": "object", "required": required, "properties": properties, "additionalProperties": false,
+        });
+        self.components.insert(name.clone(), schema);
+        reference(&name)
+    }
+
+    fn record_patch<R: Resource>(&mut self) -> Value {
+        let (properties, _) = self.members::<R>();
+        let name = format!("{}Patch", capital(R::NAME));
+        let schema = json!({
+            "type": "object",
+            "description": "A merge patch (RFC 7396): what is absent stays, what is null is removed. Nested objects are merged member by member",
+            "properties": properties,
+            "additionalProperties": false,
+        });
+        self.components.insert(name.clone(), schema);
+        reference(&name)
+    }
+
+    fn members<R: Resource>(&mut self) -> (Map<String, Value>, Value) {
+        let own = <R as JsonSchema>::json_schema(self.generator).to_value();
+        let mut properties = own.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let owner = self.generator.subschema_for::<Option<nexo_domain::UserId>>().to_value();
+        let tags = self.generator.subschema_for::<nexo_domain::Tags>().to_value();
+        let external = self.generator.subschema_for::<Option<nexo_domain::Text<255>>>().to_value();
+        properties.insert("ownerId".into(), owner);
+        properties.insert("tags".into(), tags);
+        properties.insert("externalId".into(), external);
+        (properties, own.get("required").cloned().unwrap_or_else(|| json!([])))
+    }
+}
+
+/// The whole description of `functions`' routes.
+pub fn document(functions: &[Routes]) -> Value {
+    let mut settings = SchemaSettings::draft2020_12();
+    settings.definitions_path = "/components/schemas".into();
+    settings.meta_schema = None;
+    let mut generator = SchemaGenerator::new(settings);
+    let mut components = BTreeMap::from([("Problem".to_owned(), problem())]);
+    let mut paths: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
+    for (path, operation) in functions.iter().flat_map(Routes::operations) {
+        let described = describe(path, operation, &mut generator, &mut components);
+        let method = operation.method.as_str().to_lowercase();
+        paths.entry(path.clone()).or_default().insert(method, described);
+    }
+    for (name, schema) in generator.take_definitions(true) {
+        components.insert(name, schema);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "NEXO",
+            "version": VERSION,
+            "description": "A multi-tenant CRM. Every operation works on the account of the caller and no other.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "servers": [{"url": "http://127.0.0.1:4000", "description": "`cargo dev`"}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    })
+}
+
+fn describe(
+    path: &str,
+    operation: &Operation,
+    generator: &mut SchemaGenerator,
+    components: &mut BTreeMap<String, Value>,
+) -> Value {
+    let mut draft = Draft {
+        generator,
+        components,
+        operation_id: operation.id.to_owned(),
+        parameters: Vec::new(),
+        body: None,
+        answer: None,
+        headers: Map::new(),
+    };
+    (operation.shape.describe)(&mut draft);
+    let mut success = json!({"description": operation.summary});
+    if let Some(schema) = draft.answer {
+        success["content"] = json!({"application/json": {"schema": schema}});
+    }
+    if !draft.headers.is_empty() {
+        success["headers"] = Value::Object(draft.headers);
+    }
+    let mut responses = Map::from_iter([(operation.success.to_string(), success)]);
+    if operation.id == "get" {
+        responses.insert("304".into(), json!({"description": "The record still has the given ETag"}));
+    }
+    let signed_in: &[u16] = match operation.access {
+        Access::Public => &[],
+        Access::SignedIn => &[401],
+        Access::Needs(_) => &[401, 403],
+    };
+    for status in operation.problems.iter().chain(signed_in).chain(&[429, 500, 503, 504]) {
+        responses.insert(status.to_string(), problem_response(*status));
+    }
+    let tag = path.split('/').find(|part| !part.is_empty() && *part != "api").unwrap_or("nexo");
+    let mut described = json!({
+        "operationId": draft.operation_id,
+        "summary": operation.summary,
+        "tags": [tag],
+        "responses": responses,
+    });
+    if !draft.parameters.is_empty() {
+        described["parameters"] = Value::Array(draft.parameters);
+    }
+    if let Some(body) = draft.body {
+        described["requestBody"] = body;
+    }
+    match operation.access {
+        Access::Public => described["security"] = json!([]),
+        Access::SignedIn => described["security"] = json!([{"bearer": []}]),
+        Access::Needs(permission) => {
+            described["security"] = json!([{"bearer": []}]);
+            described["x-permission"] = json!(permission.as_str());
+        }
+    }
+    described
+}
+
+fn problem_response(status: u16) -> Value {
+    let mut response = json!({
+        "description": status_text(status),
+        "content": {"application/problem+json": {"schema": reference("Problem")}},
+    });
+    if matches!(status, 429 | 503 | 504) {
+        response["headers"] = json!({"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}});
+    }
+    response
+}
+
+fn status_text(status: u16) -> &'static str {
+    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Problem")
+}
+
+/// RFC 9457. The gateway's own refusals (429, 413, 503) have `message` instead, see the quirks in
+/// `docs/API-DESIGN.md`.
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "description": "An error (RFC 9457)",
+        "properties": {
+            "type": {"type": "string"},
+            "title": {"type": "string"},
+            "status": {"type": "integer"},
+            "detail": {"type": "string"},
+            "code": {"type": "string", "description": "What went wrong, for programs"},
+            "requestId": {"type": "string"},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "errors": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["pointer", "code", "message"],
+                    "properties": {
+                        "pointer": {"type": "string", "description": "Where in the body (RFC 6901)"},
+                        "code": {"type": "string"},
+                        "message": {"type": "string"},
+                    },
+                },
+            },
+        },
+    })
+}
+
+fn text_header(description: &str) -> Value {
+    json!({"description": description, "schema": {"type": "string"}})
+}
+
+fn reference(name: &str) -> Value {
+    Schema::new_ref(format!("#/components/schemas/{name}")).to_value()
+}
+
+fn capital(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

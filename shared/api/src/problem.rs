@@ -1,0 +1,321 @@
+//! Errors as callers see them: RFC 9457 problem details.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, StatusCode};
+use nexo_domain::Permission;
+use nexo_store::StoreError;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::parse::{FieldError, FieldErrors};
+
+/// An error, as it is answered. `requestId` and `timestamp` are added on the way out, where both
+/// are known.
+#[derive(Debug)]
+pub struct Problem {
+    code: Code,
+    detail: String,
+    errors: Vec<FieldError>,
+    extensions: Map<String, Value>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What really happened, for the log and nobody else.
+    cause: Option<String>,
+}
+
+/// What kind of error it is. The name in snake case is the problem's `code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is its code; `status` and `title` say what it means")]
+pub enum Code {
+    MalformedRequest,
+    InvalidParameter,
+    InvalidCursor,
+    Unauthenticated,
+    InvalidCredentials,
+    PermissionDenied,
+    NotFound,
+    MethodNotAllowed,
+    Conflict,
+    AlreadyExists,
+    IdempotencyInProgress,
+    StaleVersion,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+    IdempotencyKeyReused,
+    TooManyAttempts,
+    Internal,
+    Unavailable,
+    DeadlineExceeded,
+}
+
+impl Code {
+    /// The text a program compares.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "malformed_request",
+            Self::InvalidParameter => "invalid_parameter",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::Unauthenticated => "unauthenticated",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::Conflict => "conflict",
+            Self::AlreadyExists => "already_exists",
+            Self::IdempotencyInProgress => "idempotency_in_progress",
+            Self::StaleVersion => "stale_version",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::ValidationFailed => "validation_failed",
+            Self::IdempotencyKeyReused => "idempotency_key_reused",
+            Self::TooManyAttempts => "too_many_attempts",
+            Self::Internal => "internal",
+            Self::Unavailable => "unavailable",
+            Self::DeadlineExceeded => "deadline_exceeded",
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedRequest | Self::InvalidParameter | Self::InvalidCursor => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated | Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict | Self::AlreadyExists | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            Self::StaleVersion => StatusCode::PRECONDITION_FAILED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationFailed | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The same words for every problem of the kind.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "The request cannot be read",
+            Self::InvalidParameter => "A parameter is not valid",
+            Self::InvalidCursor => "The cursor does not belong to this list",
+            Self::Unauthenticated => "Sign in to do this",
+            Self::InvalidCredentials => "The email or the password is wrong",
+            Self::PermissionDenied => "You may not do this",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "The method is not allowed here",
+            Self::Conflict => "The request conflicts with another",
+            Self::AlreadyExists => "It exists already",
+            Self::IdempotencyInProgress => "A request with this idempotency key is still running",
+            Self::StaleVersion => "The record has changed",
+            Self::PayloadTooLarge => "The body is too large",
+            Self::UnsupportedMediaType => "The media type is not supported",
+            Self::ValidationFailed => "Some fields are not valid",
+            Self::IdempotencyKeyReused => "The idempotency key was used for another request",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::Internal => "Something went wrong on our side",
+            Self::Unavailable => "Not available right now",
+            Self::DeadlineExceeded => "The request took too long",
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    request_id: &'a str,
+    timestamp: String,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    #[serde(flatten)]
+    extensions: &'a Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of this kind, with words for this occurrence.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            extensions: Map::new(),
+            headers: Vec::new(),
+            cause: None,
+        }
+    }
+
+    /// 404, the same for what never was, what was deleted, and what is another account's.
+    pub fn not_found() -> Self {
+        Self::new(Code::NotFound, "There is nothing at this address.")
+    }
+
+    /// 401 for whatever is wrong with the token: the caller learns no more.
+    pub fn unauthenticated(cause: &impl ToString) -> Self {
+        Self::new(Code::Unauthenticated, "Send a valid access token as `Authorization: Bearer …`.")
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            .because(cause)
+    }
+
+    /// 403, naming the permission that is missing.
+    pub fn denied(permission: Permission) -> Self {
+        Self::new(Code::PermissionDenied, format!("This needs the permission `{permission}`."))
+            .with_member("permission", permission.as_str())
+    }
+
+    /// 405 with the methods that are allowed.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        let problem = Self::new(Code::MethodNotAllowed, format!("Allowed here: {allowed}."));
+        match HeaderValue::from_str(allowed) {
+            Ok(value) => problem.with_header(ALLOW, value),
+            Err(_) => problem,
+        }
+    }
+
+    /// 422 with all that is wrong with the fields.
+    pub fn invalid(errors: FieldErrors) -> Self {
+        let errors = errors.into_vec();
+        let count = errors.len();
+        let noun = if count == 1 { "One field is" } else { "Some fields are" };
+        let mut problem = Self::new(Code::ValidationFailed, format!("{noun} not valid; see `errors`."));
+        problem.errors = errors;
+        problem
+    }
+
+    /// 422 for one field.
+    pub fn invalid_field(pointer: &str, code: &str, message: impl Into<String>) -> Self {
+        Self::invalid(FieldErrors::one(pointer, code, message))
+    }
+
+    /// 400 for one query parameter.
+    pub fn invalid_parameter(name: &str, message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidParameter, format!("The parameter `{name}` {}.", message.into()))
+            .with_member("parameter", name)
+    }
+
+    /// 500; the cause goes to the log only.
+    pub fn internal(cause: &impl ToString) -> Self {
+        Self::new(Code::Internal, "The request could not be completed. It is safe to try again.").because(cause)
+    }
+
+    /// 503 with the seconds after which to try again; the cause goes to the log only.
+    pub fn unavailable(cause: &impl ToString) -> Self {
+        Self::new(Code::Unavailable, "Nothing was changed. Try again in a moment.").retry_after(1).because(cause)
+    }
+
+    /// Says what really happened, for the log.
+    #[must_use]
+    pub fn because(mut self, cause: &impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Adds a member of its own.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.extensions.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Adds `Retry-After` (RFC 9110, section 10.2.3), in seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// The kind.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The whole answer.
+    pub(crate) fn render(&self, request_id: &str, timestamp: String) -> Response {
+        let wire = Wire {
+            r#type: "about:blank",
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            code: self.code.as_str(),
+            request_id,
+            timestamp,
+            errors: &self.errors,
+            extensions: &self.extensions,
+        };
+        // Strings, numbers and maps with string keys always serialise.
+        let body = serde_json::to_vec(&wire).unwrap_or_default();
+        let mut response = (self.code.status(), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        for (name, value) in &self.headers {
+            headers.append(name, value.clone());
+        }
+        response
+    }
+}
+
+/// Carries a problem out of a handler; [`crate::app`] renders it, where the request's id is known.
+#[derive(Clone, Debug)]
+pub(crate) struct Raised(pub(crate) std::sync::Arc<Problem>);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(Raised(std::sync::Arc::new(self)));
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound => Self::not_found(),
+            StoreError::Stale { version } => {
+                Self::new(Code::StaleVersion, format!("The record's version is {version}, not the one in `If-Match`."))
+            }
+            StoreError::Taken { field } => {
+                let mut problem = Self::new(Code::AlreadyExists, format!("Another record has this `{field}`."));
+                problem.errors = FieldErrors::one(&format!("/{field}"), "taken", "is taken").into_vec();
+                problem
+            }
+            StoreError::NoSuchReference { field } => {
+                Self::invalid_field(&format!("/{field}"), "no_such_record", "names no record of this account")
+            }
+            StoreError::Cycle { field } => {
+                Self::invalid_field(&format!("/{field}"), "cycle", "would make the record its own ancestor")
+            }
+            StoreError::TooDeep { field } => {
+                Self::invalid_field(&format!("/{field}"), "too_deep", "would make the tree too deep")
+            }
+            StoreError::KeyReused => Self::new(
+                Code::IdempotencyKeyReused,
+                "Use a new `Idempotency-Key` for a request that differs.",
+            ),
+            StoreError::Busy => Self::new(
+                Code::Conflict,
+                "Another request is changing the same records. Nothing was changed; try again.",
+            )
+            .retry_after(1),
+            StoreError::Throttled => Self::unavailable(&error),
+            StoreError::Unavailable { .. } => Self::unavailable(&error),
+            StoreError::Denied { .. } | StoreError::Corrupt(_) => Self::internal(&error),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Runs a function on Lambda.
+
+use crate::{Platform, Routes, app};
+
+/// Answers the events of the Lambda runtime until the sandbox ends.
+///
+/// In init, where a sandbox has its full CPU and no request waits, the platform is made from the
+/// environment, the public keys are read, and with them the connection to the table is opened.
+///
+/// # Errors
+/// When `start` fails, or the runtime API cannot be reached.
+pub fn serve(
+    start: impl AsyncFnOnce(&Platform) -> Result<Routes, lambda_http::Error>,
+) -> Result<(), lambda_http::Error> {
+    // A sandbox answers one request at a time: one thread is all there is to use.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let platform = Platform::from_env();
+        let app = app(start(&platform).await?);
+        // A table that does not answer now may do so later: the first request reads the keys again.
+        if let Err(error) = platform.verifier.warm().await {
+            (platform.log)(&format!("{{\"level\":\"WARN\",\"message\":{:?}}}", error.to_string()));
+        }
+        lambda_http::run(app).await
+    })
+}

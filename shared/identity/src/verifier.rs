@@ -1,0 +1,246 @@
+//! Verifies access tokens.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use nexo_domain::{AccountId, SessionId, UserId};
+
+use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, MAX_TOKEN_BYTES, PublicKey, TOKEN_TYPE};
+use crate::{BoxFuture, Clock, Principal, Verified};
+
+/// A revoked session is refused everywhere after at most this many seconds.
+pub const REVOCATION_SECONDS: i64 = 60;
+
+/// Public keys are read again for an unknown `kid` at most this often, in seconds: a stranger's
+/// made-up tokens must not cost a read each.
+const KEY_REREAD_SECONDS: i64 = 10;
+
+/// Sessions remembered in one sandbox.
+const CAPACITY: usize = 10_000;
+
+/// What the reads behind a verification answer.
+pub trait Directory: Send + Sync {
+    /// The keys that access tokens may be signed with.
+    fn public_keys(&self) -> BoxFuture<'_, Result<Vec<PublicKey>, DirectoryError>>;
+
+    /// The session, or `None` if it was revoked or never was.
+    fn session<'a>(
+        &'a self,
+        account: &'a AccountId,
+        user: &'a UserId,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>>;
+}
+
+/// A session that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionState {
+    /// When it ends, in seconds since the Unix epoch.
+    pub expires_at: i64,
+}
+
+/// The directory could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the directory could not be read: {0}")]
+pub struct DirectoryError(pub String);
+
+/// Why a token was not accepted. The texts are for the log; a caller is told no more than 401.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// Not a token of ours: form, header, signature or claims.
+    #[error("invalid access token: {0}")]
+    Invalid(&'static str),
+    /// Genuine, but past its `exp`.
+    #[error("expired access token")]
+    Expired,
+    /// Genuine, but its session was revoked or has ended.
+    #[error("the session is over")]
+    Revoked,
+    /// The keys or the session could not be read.
+    #[error(transparent)]
+    Unavailable(#[from] DirectoryError),
+}
+
+/// Checks tokens against the published keys and the sessions behind them.
+pub struct Verifier {
+    directory: Arc<dyn Directory>,
+    issuer: String,
+    clock: Clock,
+    trust_session_for: i64,
+    keys: Mutex<Keys>,
+    seen: Mutex<HashMap<SessionId, i64>>,
+}
+
+#[derive(Default)]
+struct Keys {
+    by_kid: HashMap<String, DecodingKey>,
+    read_at: Option<i64>,
+}
+
+impl Verifier {
+    /// A verifier that looks at a session at most once in [`REVOCATION_SECONDS`].
+    pub fn new(directory: Arc<dyn Directory>, issuer: impl Into<String>, clock: Clock) -> Self {
+        Self {
+            directory,
+            issuer: issuer.into(),
+            clock,
+            trust_session_for: REVOCATION_SECONDS,
+            keys: Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// A verifier that looks at the session of every request: for `auth`, where a revocation is in
+    /// force at once.
+    #[must_use]
+    pub fn always_checking_the_session(mut self) -> Self {
+        self.trust_session_for = 0;
+        self
+    }
+
+    /// Reads the public keys, which also opens the connection to the store: called in init, when a
+    /// sandbox has its full CPU and no request waits.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn warm(&self) -> Result<(), DirectoryError> {
+        let keys = self.directory.public_keys().await?;
+        let by_kid = keys.iter().map(|key| (key.kid.clone(), DecodingKey::from_ed_der(&key.x))).collect();
+        *lock(&self.keys) = Keys { by_kid, read_at: Some(self.clock.now_seconds()) };
+        Ok(())
+    }
+
+    /// The principal of `token`.
+    ///
+    /// # Errors
+    /// [`VerifyError::Invalid`], [`VerifyError::Expired`] and [`VerifyError::Revoked`] are the
+    /// caller's fault and answered alike; [`VerifyError::Unavailable`] is ours.
+    pub async fn verify(&self, token: &str) -> Result<Verified<Principal>, VerifyError> {
+        let parts = Parts::split(token)?;
+        let key = self.key(&parts.header.kid).await?;
+        let claims = parts.claims(&key)?;
+        let now = self.clock.now_seconds();
+        self.check(&claims, now)?;
+        self.check_session(&claims, now).await?;
+        Ok(Verified::vouch(Principal {
+            account: claims.acc,
+            user: claims.sub,
+            session: claims.sid,
+            role: claims.role,
+        }))
+    }
+
+    fn check(&self, claims: &Claims, now: i64) -> Result<(), VerifyError> {
+        if claims.iss != self.issuer {
+            return Err(VerifyError::Invalid("another issuer"));
+        }
+        if claims.aud != AUDIENCE {
+            return Err(VerifyError::Invalid("another audience"));
+        }
+        // Our own clocks differ by less than this (AWS keeps Lambda's within a second).
+        if claims.iat > now + 5 {
+            return Err(VerifyError::Invalid("issued in the future"));
+        }
+        if claims.exp.saturating_sub(claims.iat) > ACCESS_TOKEN_SECONDS {
+            return Err(VerifyError::Invalid("longer life than we give"));
+        }
+        if claims.exp <= now { Err(VerifyError::Expired) } else { Ok(()) }
+    }
+
+    /// Looks at the session unless it was seen less than `trust_session_for` seconds ago. The
+    /// token's own making counts: the session existed at `iat`.
+    async fn check_session(&self, claims: &Claims, now: i64) -> Result<(), VerifyError> {
+        let seen = lock(&self.seen).get(&claims.sid).copied().unwrap_or(i64::MIN).max(claims.iat);
+        if now.saturating_sub(seen) < self.trust_session_for {
+            return Ok(());
+        }
+        let state = self.directory.session(&claims.acc, &claims.sub, &claims.sid).await?;
+        let mut seen = lock(&self.seen);
+        if state.is_none_or(|session| session.expires_at <= now) {
+            seen.remove(&claims.sid);
+            return Err(VerifyError::Revoked);
+        }
+        if seen.len() >= CAPACITY {
+            seen.retain(|_, at| now.saturating_sub(*at) < self.trust_session_for);
+            if seen.len() >= CAPACITY {
+                seen.clear();
+            }
+        }
+        seen.insert(claims.sid, now);
+        Ok(())
+    }
+
+    async fn key(&self, kid: &str) -> Result<DecodingKey, VerifyError> {
+        let now = self.clock.now_seconds();
+        {
+            let mut keys = lock(&self.keys);
+            if let Some(key) = keys.by_kid.get(kid) {
+                return Ok(key.clone());
+            }
+            if keys.read_at.is_some_and(|at| now - at < KEY_REREAD_SECONDS && !keys.by_kid.is_empty()) {
+                return Err(VerifyError::Invalid("unknown key"));
+            }
+            keys.read_at = Some(now);
+        }
+        self.warm().await?;
+        lock(&self.keys).by_kid.get(kid).cloned().ok_or(VerifyError::Invalid("unknown key"))
+    }
+}
+
+/// A token taken apart, its header read, nothing of it believed yet.
+struct Parts<'a> {
+    header: Header,
+    message: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn split(token: &'a str) -> Result<Self, VerifyError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::Invalid("too long"));
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(VerifyError::Invalid("not a JWT"))?;
+        let (header, payload) = message.split_once('.').ok_or(VerifyError::Invalid("not a JWT"))?;
+        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| VerifyError::Invalid("header encoding"))?;
+        let header: Header = serde_json::from_slice(&header).map_err(|_| VerifyError::Invalid("header"))?;
+        if header.alg != "EdDSA" {
+            return Err(VerifyError::Invalid("algorithm"));
+        }
+        if header.typ != TOKEN_TYPE {
+            return Err(VerifyError::Invalid("type"));
+        }
+        Ok(Self { header, message, payload, signature })
+    }
+
+    /// The claims, once the signature over them has been verified.
+    fn claims(&self, key: &DecodingKey) -> Result<Claims, VerifyError> {
+        install_crypto();
+        let genuine =
+            jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, Algorithm::EdDSA);
+        if !matches!(genuine, Ok(true)) {
+            return Err(VerifyError::Invalid("signature"));
+        }
+        let payload =
+            URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| VerifyError::Invalid("claims encoding"))?;
+        serde_json::from_slice(&payload).map_err(|_| VerifyError::Invalid("claims"))
+    }
+}
+
+/// jsonwebtoken picks its crypto from the features of the whole build, and panics at first use when
+/// they name two; this names ours.
+pub(crate) fn install_crypto() {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| {
+        // An error means that one is installed already, which can only be this one.
+        let _ = jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER.install_default();
+    });
+}
+
+/// The maps are whole even if a holder of the lock panicked: each change is one statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

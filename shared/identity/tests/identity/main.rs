@@ -1,0 +1,11 @@
+//! What identity promises, against a directory in memory.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod clock;
+mod credentials;
+mod keys;
+mod refresh;
+mod revocation;
+mod tokens;
+mod world;

@@ -1,0 +1,221 @@
+//! A directory in memory, a published key to forge with, and tokens made by hand.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer as _, SigningKey};
+use nexo_domain::{AccountId, Role, SessionId, UserId};
+use nexo_identity::{
+    BoxFuture, Clock, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer, Verified, Verifier,
+};
+use serde_json::{Map, Value, json};
+
+pub(crate) const ISSUER: &str = "https://nexo.test";
+
+/// Keys and sessions, and how often they were read.
+#[derive(Default)]
+pub(crate) struct InMemoryDirectory {
+    keys: Mutex<Vec<PublicKey>>,
+    sessions: Mutex<HashMap<(AccountId, UserId, SessionId), SessionState>>,
+    key_reads: AtomicUsize,
+    session_reads: AtomicUsize,
+    down: AtomicBool,
+}
+
+impl InMemoryDirectory {
+    pub(crate) fn publish(&self, keys: &[&PublicKey]) {
+        *self.keys.lock().unwrap() = keys.iter().copied().cloned().collect();
+    }
+
+    pub(crate) fn open_session(&self, principal: &Principal, expires_at: i64) {
+        self.sessions.lock().unwrap().insert(place(principal), SessionState { expires_at });
+    }
+
+    pub(crate) fn revoke(&self, principal: &Principal) {
+        self.sessions.lock().unwrap().remove(&place(principal)).unwrap();
+    }
+
+    pub(crate) fn go_down(&self) {
+        self.down.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn come_back(&self) {
+        self.down.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn key_reads(&self) -> usize {
+        self.key_reads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn session_reads(&self) -> usize {
+        self.session_reads.load(Ordering::Relaxed)
+    }
+
+    fn answer<T>(&self, value: T) -> Result<T, DirectoryError> {
+        if self.down.load(Ordering::Relaxed) { Err(DirectoryError("it is down".into())) } else { Ok(value) }
+    }
+}
+
+fn place(principal: &Principal) -> (AccountId, UserId, SessionId) {
+    (principal.account, principal.user, principal.session)
+}
+
+impl Directory for InMemoryDirectory {
+    fn public_keys(&self) -> BoxFuture<'_, Result<Vec<PublicKey>, DirectoryError>> {
+        self.key_reads.fetch_add(1, Ordering::Relaxed);
+        let keys = self.keys.lock().unwrap().clone();
+        Box::pin(async { self.answer(keys) })
+    }
+
+    fn session<'a>(
+        &'a self,
+        account: &'a AccountId,
+        user: &'a UserId,
+        session: &'a SessionId,
+    ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
+        self.session_reads.fetch_add(1, Ordering::Relaxed);
+        let found = self.sessions.lock().unwrap().get(&(*account, *user, *session)).copied();
+        Box::pin(async move { self.answer(found) })
+    }
+}
+
+/// A principal of an account of its own.
+pub(crate) fn principal(number: u64) -> Principal {
+    Principal {
+        account: AccountId::from_parts(number, [1; 10]),
+        user: UserId::from_parts(number, [2; 10]),
+        session: SessionId::from_parts(number, [3; 10]),
+        role: Role::Owner,
+    }
+}
+
+/// A signer, a verifier that knows its key, and a session for `principal(1)`.
+pub(crate) struct World {
+    pub(crate) clock: Clock,
+    pub(crate) directory: Arc<InMemoryDirectory>,
+    pub(crate) signer: Signer,
+    pub(crate) verifier: Verifier,
+    /// A published key whose private half the tests hold.
+    pub(crate) key: SigningKey,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|verifier| verifier)
+    }
+
+    pub(crate) fn with(setting: impl FnOnce(Verifier) -> Verifier) -> Self {
+        let clock = Clock::system();
+        to_the_start_of_a_second(&clock);
+        let directory = Arc::new(InMemoryDirectory::default());
+        let signer = Signer::from_secret(&[7; 32], ISSUER, clock.clone()).unwrap();
+        let key = SigningKey::from_bytes(&[9; 32]);
+        directory.publish(&[signer.public_key(), &public(&key)]);
+        directory.open_session(&principal(1), clock.now_seconds() + 30 * 24 * 3600);
+        let verifier = setting(Verifier::new(directory.clone(), ISSUER, clock.clone()));
+        Self { clock, directory, signer, verifier, key }
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock.advance(seconds * 1000);
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now_seconds()
+    }
+
+    /// The principal of `token`, or why there is none.
+    pub(crate) fn verify(&self, token: &str) -> Result<Verified<Principal>, String> {
+        now(self.verifier.verify(token)).map_err(|error| error.to_string())
+    }
+
+    /// A header and claims that pass when signed with [`World::key`].
+    pub(crate) fn draft(&self) -> Draft {
+        let principal = principal(1);
+        let header = json!({ "alg": "EdDSA", "typ": "at+jwt", "kid": public(&self.key).kid });
+        let claims = json!({
+            "iss": ISSUER,
+            "aud": "nexo-api",
+            "sub": principal.user,
+            "acc": principal.account,
+            "sid": principal.session,
+            "role": "owner",
+            "iat": self.now(),
+            "exp": self.now() + 900,
+            "jti": "AAAAAAAAAAAAAAAAAAAAAA",
+        });
+        Draft { header: members(header), claims: members(claims) }
+    }
+}
+
+/// A token before it is signed.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    pub(crate) header: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
+}
+
+impl Draft {
+    pub(crate) fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub(crate) fn signed(&self, key: &SigningKey) -> String {
+        sign(&text(&self.header), &text(&self.claims), key)
+    }
+}
+
+/// The token of these two texts, whatever they are.
+pub(crate) fn sign(header: &str, claims: &str, key: &SigningKey) -> String {
+    let message = message(header, claims);
+    let signature = encode(key.sign(message.as_bytes()).to_bytes());
+    format!("{message}.{signature}")
+}
+
+pub(crate) fn message(header: &str, claims: &str) -> String {
+    format!("{}.{}", encode(header), encode(claims))
+}
+
+pub(crate) fn text(members: &Map<String, Value>) -> String {
+    Value::Object(members.clone()).to_string()
+}
+
+/// `members` as text, with the member `name` twice.
+pub(crate) fn text_with_repeated(members: &Map<String, Value>, name: &str) -> String {
+    let whole = text(members);
+    format!("{},{}:{}}}", whole.strip_suffix('}').unwrap(), json!(name), members[name])
+}
+
+pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn public(key: &SigningKey) -> PublicKey {
+    PublicKey::new(key.verifying_key().to_bytes())
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        other => panic!("not an object: {other}"),
+    }
+}
+
+/// Leaves a test most of a second until the clock's seconds change by themselves.
+pub(crate) fn to_the_start_of_a_second(clock: &Clock) {
+    clock.advance(1000 - clock.now_ms().rem_euclid(1000));
+}
+
+/// Runs a future that waits for nothing but memory.
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}

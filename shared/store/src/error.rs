@@ -1,0 +1,105 @@
+//! What can go wrong between a rule and the table.
+
+use std::fmt::Debug;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// Why a call to the store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no such record in the account, or it was deleted.
+    #[error("no such record")]
+    NotFound,
+    /// The record has another version than the caller expected.
+    #[error("the record has changed; its version is {version}")]
+    Stale {
+        /// The version it has now.
+        version: u64,
+    },
+    /// Another record holds this unique value.
+    #[error("the value of {field} is taken")]
+    Taken {
+        /// The field whose value is taken.
+        field: &'static str,
+    },
+    /// A field names a record that does not exist in the account.
+    #[error("{field} names no record")]
+    NoSuchReference {
+        /// The field.
+        field: &'static str,
+    },
+    /// A record would become its own ancestor.
+    #[error("{field} would make a cycle")]
+    Cycle {
+        /// The field.
+        field: &'static str,
+    },
+    /// A tree would become deeper than is allowed.
+    #[error("{field} would make the tree too deep")]
+    TooDeep {
+        /// The field.
+        field: &'static str,
+    },
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Another request is changing the same items right now; nothing was written.
+    #[error("another request is changing the same records")]
+    Busy,
+    /// The table is over its throughput for now; nothing was written.
+    #[error("the table is throttled")]
+    Throttled,
+    /// The engine refused the call: the code asked for what its credentials do not allow.
+    #[error("the engine refused {operation}: {reason}")]
+    Denied {
+        /// The operation.
+        operation: &'static str,
+        /// The engine's reason, for the log.
+        reason: String,
+    },
+    /// The table did not answer, or with something unexpected.
+    #[error("{operation} failed: {reason}")]
+    Unavailable {
+        /// The operation.
+        operation: &'static str,
+        /// What happened, for the log.
+        reason: String,
+    },
+    /// A stored item does not have the form its type asks for.
+    #[error("a stored item cannot be read: {0}")]
+    Corrupt(String),
+}
+
+impl From<serde_dynamo::Error> for StoreError {
+    fn from(error: serde_dynamo::Error) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+impl From<getrandom::Error> for StoreError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Unavailable { operation: "getrandom", reason: error.to_string() }
+    }
+}
+
+/// Sorts an SDK error that the caller has no special use for.
+pub(crate) fn sort<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
+where
+    E: ProvideErrorMetadata + Debug,
+    R: Debug,
+{
+    let (code, message) = match error {
+        SdkError::ServiceError(service) => {
+            (service.err().code().unwrap_or_default(), service.err().message().unwrap_or_default())
+        }
+        other => return StoreError::Unavailable { operation, reason: format!("{other:?}") },
+    };
+    match code {
+        "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
+            StoreError::Throttled
+        }
+        "TransactionConflictException" | "TransactionInProgressException" => StoreError::Busy,
+        "AccessDeniedException" => StoreError::Denied { operation, reason: message.to_owned() },
+        _ => StoreError::Unavailable { operation, reason: format!("{code}: {message}") },
+    }
+}

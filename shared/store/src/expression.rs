@@ -1,0 +1,167 @@
+//! Builds update expressions with every name and value as a placeholder.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+/// An update and the condition it is made under.
+#[derive(Default)]
+pub(crate) struct Expression {
+    sets: Vec<String>,
+    removes: Vec<String>,
+    conditions: Vec<String>,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Expression {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// `SET attribute = value`.
+    pub(crate) fn set(&mut self, attribute: &str, value: AttributeValue) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.value(attribute, value));
+        self.sets.push(format!("{name} = {value}"));
+        self
+    }
+
+    /// `SET attribute = value`, where the attribute's name does not fit in a placeholder.
+    pub(crate) fn set_named(&mut self, placeholder: &str, attribute: &str, value: AttributeValue) -> &mut Self {
+        self.names.insert(format!("#{placeholder}"), attribute.to_owned());
+        let value = self.value(placeholder, value);
+        self.sets.push(format!("#{placeholder} = {value}"));
+        self
+    }
+
+    /// `SET attribute = attribute + number`.
+    pub(crate) fn add(&mut self, attribute: &str, number: i64) -> &mut Self {
+        let name = self.name(attribute);
+        let value = self.value("added", AttributeValue::N(number.to_string()));
+        self.sets.push(format!("{name} = {name} + {value}"));
+        self
+    }
+
+    /// `SET attribute = attribute + 1`.
+    pub(crate) fn increment(&mut self, attribute: &str) -> &mut Self {
+        self.add(attribute, 1)
+    }
+
+    /// `REMOVE attribute`.
+    pub(crate) fn remove(&mut self, attribute: &str) -> &mut Self {
+        let name = self.name(attribute);
+        self.removes.push(name);
+        self
+    }
+
+    /// The update is made only if `attribute` exists.
+    pub(crate) fn if_exists(&mut self, attribute: &str) -> &mut Self {
+        let name = self.name(attribute);
+        self.conditions.push(format!("attribute_exists({name})"));
+        self
+    }
+
+    /// The update is made only if `attribute` does not exist.
+    pub(crate) fn if_absent(&mut self, attribute: &str) -> &mut Self {
+        let name = self.name(attribute);
+        self.conditions.push(format!("attribute_not_exists({name})"));
+        self
+    }
+
+    /// The update is made only if `attribute` has this value.
+    pub(crate) fn if_equal(&mut self, attribute: &str, value: AttributeValue) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.value(&format!("if_{attribute}"), value));
+        self.conditions.push(format!("{name} = {value}"));
+        self
+    }
+
+    /// The update is made only if `attribute` is absent or has another value than this.
+    pub(crate) fn if_not_equal(&mut self, attribute: &str, value: AttributeValue) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.value(&format!("not_{attribute}"), value));
+        self.conditions.push(format!("{name} <> {value}"));
+        self
+    }
+
+    /// The text of `attribute = value`, to be used in a key condition or filter.
+    pub(crate) fn equals(&mut self, attribute: &str, value_name: &str, value: &str) -> String {
+        let name = self.name(attribute);
+        format!("{name} = {}", self.value(value_name, AttributeValue::S(value.to_owned())))
+    }
+
+    /// The text of `attribute = number`.
+    pub(crate) fn equals_number(&mut self, attribute: &str, value_name: &str, number: u64) -> String {
+        let name = self.name(attribute);
+        format!("{name} = {}", self.value(value_name, AttributeValue::N(number.to_string())))
+    }
+
+    /// The text of `attribute > number`.
+    pub(crate) fn greater_number(&mut self, attribute: &str, value_name: &str, number: i64) -> String {
+        let name = self.name(attribute);
+        format!("{name} > {}", self.value(value_name, AttributeValue::N(number.to_string())))
+    }
+
+    /// The text of `function(attribute, value)`.
+    pub(crate) fn function(&mut self, function: &str, attribute: &str, value_name: &str, value: &str) -> String {
+        let name = self.name(attribute);
+        format!("{function}({name}, {})", self.value(value_name, AttributeValue::S(value.to_owned())))
+    }
+
+    /// The text of `attribute_not_exists(attribute)`.
+    pub(crate) fn absent(&mut self, attribute: &str) -> String {
+        format!("attribute_not_exists({})", self.name(attribute))
+    }
+
+    /// The text of `attribute_exists(attribute)`.
+    pub(crate) fn exists(&mut self, attribute: &str) -> String {
+        format!("attribute_exists({})", self.name(attribute))
+    }
+
+    /// The text of `attribute < value`.
+    pub(crate) fn less(&mut self, attribute: &str, value_name: &str, value: AttributeValue) -> String {
+        let name = self.name(attribute);
+        format!("{name} < {}", self.value(value_name, value))
+    }
+
+    /// The update is made only if `condition`, a text made with this expression's placeholders, holds.
+    pub(crate) fn when(&mut self, condition: String) -> &mut Self {
+        self.conditions.push(condition);
+        self
+    }
+
+    pub(crate) fn update(&self) -> String {
+        let mut text = String::new();
+        if !self.sets.is_empty() {
+            text.push_str("SET ");
+            text.push_str(&self.sets.join(", "));
+        }
+        if !self.removes.is_empty() {
+            text.push_str(" REMOVE ");
+            text.push_str(&self.removes.join(", "));
+        }
+        text
+    }
+
+    pub(crate) fn condition(&self) -> Option<String> {
+        (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "))
+    }
+
+    pub(crate) fn names(&self) -> Option<HashMap<String, String>> {
+        (!self.names.is_empty()).then(|| self.names.clone())
+    }
+
+    pub(crate) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+        (!self.values.is_empty()).then(|| self.values.clone())
+    }
+
+    fn name(&mut self, attribute: &str) -> String {
+        let placeholder = format!("#{attribute}");
+        self.names.insert(placeholder.clone(), attribute.to_owned());
+        placeholder
+    }
+
+    fn value(&mut self, name: &str, value: AttributeValue) -> String {
+        let placeholder = format!(":{name}");
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+}

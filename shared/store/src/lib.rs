@@ -1,0 +1,34 @@
+//! The table, seen through a `TenantScope`.
+//!
+//! - [`TenantTable`] reads and writes an account's records, each call under credentials that the
+//!   engine itself limits to that account.
+//! - [`Directory`] is what functions do under their own role: logins, sessions, public keys.
+//! - [`Meter`] counts calls and capacity units, for the log, the tests and the benchmarks.
+//!
+//! There is no scan, no raw key and no call without credentials: the client has none of its own, so
+//! a call that brings none fails before it leaves the process.
+#![warn(missing_docs)]
+
+mod client;
+mod directory;
+mod error;
+mod expression;
+mod list;
+mod meter;
+mod record;
+mod sts;
+mod table;
+mod transaction;
+mod write;
+
+pub use client::{Store, StoreConfig};
+pub use directory::{
+    AttemptCount, Attempts, Directory, Login, LoginView, NewAccount, Profile, ProfileChange, Rotation, Session, SessionUse,
+};
+pub use error::StoreError;
+pub use list::{Filter, ListQuery, Listed, Order};
+pub use meter::{Meter, Usage};
+pub use record::{Entity, Input, Record, Reference, Target, Unique};
+pub use sts::StsVendor;
+pub use table::{RequestInfo, TenantTable};
+pub use write::{Created, Idempotency};

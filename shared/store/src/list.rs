@@ -1,0 +1,230 @@
+//! Pages of an account's records.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use nexo_domain::IdKind;
+use nexo_tenant_key::{Partition, Position};
+
+use crate::error::sort;
+use crate::expression::Expression;
+use crate::meter::Units;
+use crate::record::{Entity, Item, Record, fold};
+use crate::{StoreError, TenantTable};
+
+/// What a list is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By creation: the table itself, since ids are made in time order.
+    Created,
+    /// By name, without regard to case.
+    Name,
+    /// By last change.
+    Updated,
+}
+
+/// A condition on what is listed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Filter {
+    /// The attribute has this value.
+    Equals(&'static str, String),
+    /// The attribute, a list, has this member.
+    Contains(&'static str, String),
+    /// The record's name begins so, without regard to case.
+    NamePrefix(String),
+}
+
+/// One page's worth of a list.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// What it is sorted by.
+    pub order: Order,
+    /// Greatest first.
+    pub descending: bool,
+    /// At most this many records.
+    pub limit: usize,
+    /// Where the page before ended.
+    pub after: Option<Position>,
+    /// All must hold.
+    pub filters: Vec<Filter>,
+}
+
+/// A page.
+#[derive(Clone, Debug)]
+pub struct Listed<R: Record> {
+    /// The records.
+    pub records: Vec<Entity<R>>,
+    /// Where the next page begins; `None` at the end of the list.
+    pub next: Option<Position>,
+}
+
+/// A filtered page reads at most this many records, so that no filter makes a request expensive. It
+/// may therefore hold fewer than `limit`, and still have a next one.
+const MOST_READ: usize = 1000;
+
+struct Index {
+    name: Option<&'static str>,
+    partition: &'static str,
+    sort: &'static str,
+}
+
+impl Order {
+    const fn index(self) -> Index {
+        match self {
+            Self::Created => Index { name: None, partition: "pk", sort: "sk" },
+            Self::Name => Index { name: Some("gsi1"), partition: "gsi1pk", sort: "gsi1sk" },
+            Self::Updated => Index { name: Some("gsi2"), partition: "gsi2pk", sort: "gsi2sk" },
+        }
+    }
+}
+
+impl TenantTable {
+    /// A page of the account's records of one kind.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
+        let partition = self.scope.partition(R::Kind::KIND);
+        let index = query.order.index();
+        let conditions = Conditions::of(query, &index, &partition);
+        let filtered = !query.filters.is_empty() && conditions.filter.is_some();
+        let mut found: Vec<Item> = Vec::new();
+        let mut start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
+        let mut read = 0;
+        let exhausted = loop {
+            // One more than asked for, to know whether there is a next page.
+            let step = match (filtered, read) {
+                (false, _) => query.limit + 1 - found.len(),
+                // Most filters let a good part through; only a rare value is looked for further.
+                (true, 0) => (4 * (query.limit + 1)).min(MOST_READ),
+                (true, _) => MOST_READ - read,
+            };
+            let page = self.page(&index, &conditions, query.descending, step, start.take()).await?;
+            read += page.read;
+            found.extend(page.items);
+            start = page.next;
+            if start.is_none() {
+                break true;
+            }
+            if found.len() > query.limit || read >= MOST_READ {
+                break false;
+            }
+        };
+        let overfull = found.len() > query.limit;
+        found.truncate(query.limit);
+        let next = if overfull {
+            found.last().and_then(|item| position(&index, item))
+        } else if exhausted {
+            None
+        } else {
+            start.as_ref().and_then(|key| position(&index, key))
+        };
+        let records = found
+            .into_iter()
+            .filter(|item| owned(item, &partition))
+            .map(Entity::from_item)
+            .collect::<Result<_, _>>()?;
+        Ok(Listed { records, next })
+    }
+
+    async fn page(
+        &self,
+        index: &Index,
+        conditions: &Conditions,
+        descending: bool,
+        limit: usize,
+        start: Option<Item>,
+    ) -> Result<Page, StoreError> {
+        self.request.meter.call();
+        let answer = self
+            .store
+            .client
+            .query()
+            .table_name(&self.store.table)
+            .set_index_name(index.name.map(str::to_owned))
+            .key_condition_expression(&conditions.key)
+            .set_filter_expression(conditions.filter.clone())
+            .set_expression_attribute_names(conditions.placeholders.names())
+            .set_expression_attribute_values(conditions.placeholders.values())
+            .scan_index_forward(!descending)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .set_exclusive_start_key(start)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.credentials())
+            .send()
+            .await
+            .map_err(|error| sort("Query", &error))?;
+        self.request.meter.consumed(Units::Read, answer.consumed_capacity());
+        Ok(Page {
+            read: usize::try_from(answer.scanned_count).unwrap_or(limit),
+            next: answer.last_evaluated_key,
+            items: answer.items.unwrap_or_default(),
+        })
+    }
+}
+
+struct Page {
+    items: Vec<Item>,
+    next: Option<Item>,
+    read: usize,
+}
+
+/// The key condition and the filter of a list.
+struct Conditions {
+    key: String,
+    filter: Option<String>,
+    placeholders: Expression,
+}
+
+impl Conditions {
+    fn of(query: &ListQuery, index: &Index, partition: &Partition) -> Self {
+        let mut placeholders = Expression::new();
+        let mut key = placeholders.equals(index.partition, "partition", partition.as_str());
+        let mut filters = Vec::new();
+        if index.name.is_none() {
+            // Deleted records have left the indexes; in the table itself they are still there.
+            filters.push(placeholders.absent("deletedAt"));
+        }
+        for (number, filter) in query.filters.iter().enumerate() {
+            let value = format!("filter{number}");
+            match filter {
+                Filter::Equals(attribute, wanted) => {
+                    filters.push(placeholders.equals(attribute, &value, wanted));
+                }
+                Filter::Contains(attribute, wanted) => {
+                    filters.push(placeholders.function("contains", attribute, &value, wanted));
+                }
+                Filter::NamePrefix(prefix) => {
+                    let test = placeholders.function("begins_with", "gsi1sk", &value, &fold(prefix));
+                    if query.order == Order::Name {
+                        key = format!("{key} AND {test}");
+                    } else {
+                        filters.push(test);
+                    }
+                }
+            }
+        }
+        Self { key, filter: (!filters.is_empty()).then(|| filters.join(" AND ")), placeholders }
+    }
+}
+
+fn start_key(index: &Index, partition: &Partition, after: &Position) -> Item {
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let mut key =
+        Item::from([("pk".into(), text(partition.as_str())), ("sk".into(), text(&after.record))]);
+    if index.name.is_some() {
+        key.insert(index.partition.into(), text(partition.as_str()));
+        key.insert(index.sort.into(), text(after.sorted_by.as_deref().unwrap_or_default()));
+    }
+    key
+}
+
+fn position(index: &Index, item: &Item) -> Option<Position> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    Some(Position { record: text("sk")?, sorted_by: index.name.and_then(|_| text(index.sort)) })
+}
+
+/// An index can, if ever a write was wrong, hold an item whose own key is another account's. It is
+/// not shown: the table's key decides whose an item is.
+fn owned(item: &Item, partition: &Partition) -> bool {
+    matches!(item.get("pk"), Some(AttributeValue::S(pk)) if pk == partition.as_str())
+}

@@ -1,0 +1,199 @@
+//! A record: what every resource's items have in common.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use nexo_domain::{Id, IdKind, Tags, Text, Timestamp, UserId};
+use nexo_tenant_key::Key;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::StoreError;
+
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// The fields of a resource and what the store must know of them.
+pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
+    /// The kind, which gives ids their prefix and items their partition.
+    type Kind: IdKind;
+
+    /// The version of the stored form, for readers of old items.
+    const SCHEMA: u32 = 1;
+
+    /// The fields that [`Record::sort_name`] is made of.
+    const SORT_FIELDS: &'static [&'static str];
+
+    /// The text that the order by name sorts by, before normalisation.
+    fn sort_name(&self) -> String;
+
+    /// Values that no two live records of an account share.
+    fn unique(&self) -> Vec<Unique> {
+        Vec::new()
+    }
+
+    /// Other records that this one names.
+    fn references(&self) -> Vec<Reference> {
+        Vec::new()
+    }
+}
+
+/// A value that no two live records of one kind and account share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unique {
+    /// The field a conflict is reported for.
+    pub field: &'static str,
+    /// The value, normalised so that equal means equal.
+    pub value: String,
+}
+
+impl Unique {
+    /// The text kept on the record: while it stands there, the marker is in force.
+    pub(crate) fn claim(&self) -> String {
+        format!("{}={}", self.field, self.value)
+    }
+}
+
+/// A field that names another record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The field.
+    pub field: &'static str,
+    /// The record's id, as text.
+    pub id: String,
+    /// The record's ULID.
+    pub ulid: String,
+    /// What it must be, and whether it makes a tree.
+    pub target: Target,
+}
+
+/// What a [`Reference`] points at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A record that must exist.
+    Record(nexo_domain::Kind),
+    /// The parent, of the same kind: it must exist and the tree must stay a tree.
+    Parent,
+}
+
+/// What a caller gives of a record.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Input<R> {
+    /// The user who is responsible for the record.
+    #[serde(default)]
+    pub owner_id: Option<UserId>,
+    /// Free labels.
+    #[serde(default)]
+    pub tags: Tags,
+    /// The record's name in another system.
+    #[serde(default)]
+    pub external_id: Option<Text<255>>,
+    /// The resource's own fields.
+    #[serde(flatten)]
+    pub fields: R,
+}
+
+/// A record with its envelope, as it is answered.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase", bound = "R: Record")]
+pub struct Entity<R: Record> {
+    /// The id.
+    pub id: Id<R::Kind>,
+    /// Counts the writes; the `ETag`.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it.
+    pub created_by: UserId,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// Who last wrote it.
+    pub updated_by: UserId,
+    /// When it was deleted.
+    #[serde(default)]
+    pub deleted_at: Option<Timestamp>,
+    /// What callers give.
+    #[serde(flatten)]
+    pub input: Input<R>,
+}
+
+impl<R: Record> Entity<R> {
+    /// Reads a stored item.
+    pub(crate) fn from_item(mut item: Item) -> Result<Self, StoreError> {
+        let Some(AttributeValue::S(ulid)) = item.get("sk") else {
+            return Err(StoreError::Corrupt("an item without sk".into()));
+        };
+        let id = format!("{}_{ulid}", R::Kind::KIND.prefix());
+        item.insert("id".into(), AttributeValue::S(id));
+        Ok(serde_dynamo::from_item(item)?)
+    }
+
+    /// The item to store under `key`: the entity's own attributes, without what is null or empty.
+    pub(crate) fn to_item(&self, key: &Key) -> Result<Item, StoreError> {
+        let mut item = attributes(self)?;
+        item.remove("id");
+        item.insert("pk".into(), AttributeValue::S(key.partition().as_str().into()));
+        item.insert("sk".into(), AttributeValue::S(key.sort().into()));
+        item.insert("kind".into(), AttributeValue::S(R::Kind::KIND.prefix().into()));
+        item.insert("schema".into(), AttributeValue::N(R::SCHEMA.to_string()));
+        for (name, value) in index_attributes(self, key) {
+            item.insert(name.into(), AttributeValue::S(value));
+        }
+        if let Some(claims) = claims(&self.input.fields) {
+            item.insert("unique".into(), claims);
+        }
+        Ok(item)
+    }
+}
+
+/// The attributes of `value`, without what is null or an empty list.
+pub(crate) fn attributes<T: Serialize>(value: &T) -> Result<Item, StoreError> {
+    let mut item: Item = serde_dynamo::to_item(value)?;
+    item.retain(|_, value| !is_absent(value));
+    Ok(item)
+}
+
+fn is_absent(value: &AttributeValue) -> bool {
+    match value {
+        AttributeValue::Null(_) => true,
+        AttributeValue::L(list) => list.is_empty(),
+        _ => false,
+    }
+}
+
+/// The record's places in the two indexes. Both partitions are the record's own.
+pub(crate) fn index_attributes<R: Record>(entity: &Entity<R>, key: &Key) -> [(&'static str, String); 4] {
+    let partition = key.partition().as_str();
+    [
+        ("gsi1pk", partition.to_owned()),
+        ("gsi1sk", name_key(&entity.input.fields.sort_name(), key.sort())),
+        ("gsi2pk", partition.to_owned()),
+        ("gsi2sk", updated_key(&entity.updated_at, key.sort())),
+    ]
+}
+
+/// A name as the index sorts it: lower case, then the record's ULID, so that equal names have a
+/// fixed order. A prefix of a folded name is a prefix of its key.
+pub(crate) fn name_key(name: &str, ulid: &str) -> String {
+    let mut folded = fold(name);
+    folded.truncate(folded.floor_char_boundary(LONGEST_NAME_KEY));
+    format!("{folded}\u{1f}{ulid}")
+}
+
+/// A sort key holds at most 1,024 bytes; the separator and the ULID take 27 of them.
+const LONGEST_NAME_KEY: usize = 990;
+
+/// Names compare without regard to case.
+pub(crate) fn fold(name: &str) -> String {
+    name.trim().to_lowercase()
+}
+
+pub(crate) fn updated_key(at: &Timestamp, ulid: &str) -> String {
+    format!("{at}\u{1f}{ulid}")
+}
+
+/// The unique values a record holds, as stored on it; `None` when there are none.
+pub(crate) fn claims<R: Record>(fields: &R) -> Option<AttributeValue> {
+    let claims: Vec<_> = fields.unique().iter().map(|unique| AttributeValue::S(unique.claim())).collect();
+    (!claims.is_empty()).then_some(AttributeValue::L(claims))
+}

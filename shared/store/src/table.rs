@@ -1,0 +1,239 @@
+//! An account's records: reads, deletes, and what every call has in common.
+
+use aws_sdk_dynamodb::config;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nexo_domain::Id;
+use nexo_tenant_key::{Key, TenantScope};
+
+use crate::client::as_tenant;
+use crate::error::sort;
+use crate::expression::Expression;
+use crate::meter::{Meter, Units};
+use crate::record::{Entity, Item, Record, updated_key};
+use crate::transaction::key_item;
+use crate::{Store, StoreError};
+
+/// What the store notes of the request it works for.
+#[derive(Clone, Debug)]
+pub struct RequestInfo {
+    /// Named on every item the request writes.
+    pub request_id: String,
+    /// Counts the request's calls and units.
+    pub meter: Meter,
+}
+
+/// The table, seen through one account's scope.
+///
+/// Every call carries the scope's credentials, which the engine limits to that account.
+pub struct TenantTable {
+    pub(crate) store: Store,
+    pub(crate) scope: TenantScope,
+    pub(crate) request: RequestInfo,
+}
+
+/// Days between a record's deletion and its purge by the table's TTL.
+const PURGE_DAYS: i64 = 30;
+
+/// What became of one conditional update.
+pub(crate) enum Updated {
+    /// Done; the item as it is now.
+    Done(Item),
+    /// The condition did not hold; the item that is there, if any.
+    Refused(Option<Item>),
+}
+
+impl TenantTable {
+    /// The table of `scope`'s account.
+    pub fn new(store: Store, scope: TenantScope, request: RequestInfo) -> Self {
+        Self { store, scope, request }
+    }
+
+    /// The scope.
+    pub fn scope(&self) -> &TenantScope {
+        &self.scope
+    }
+
+    /// One record. Reads like DynamoDB's default: for half the price of a consistent read, and
+    /// possibly some milliseconds behind a write.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also when it was deleted.
+    pub async fn get<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
+        live(self.read(&self.scope.record(id), false).await?)
+    }
+
+    /// One record as it is after all writes that were acknowledged before this call.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also when it was deleted.
+    pub async fn get_consistent<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
+        live(self.read(&self.scope.record(id), true).await?)
+    }
+
+    /// Deletes a record: it leaves every list, its unique values are free for others, and it can be
+    /// restored until it is purged.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when `expected` is not its version.
+    pub async fn delete<R: Record>(&self, id: &Id<R::Kind>, expected: Option<u64>) -> Result<(), StoreError> {
+        let key = self.scope.record(id);
+        let stamp = self.stamp()?;
+        let mut change = self.change(&stamp, expected);
+        let now = &stamp.now;
+        change.set("deletedAt", AttributeValue::S(now.to_string()));
+        let purge = now.as_millis() / 1000 + PURGE_DAYS * 24 * 3600;
+        change.set("expiresAt", AttributeValue::N(purge.to_string()));
+        for attribute in ["gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"] {
+            change.remove(attribute);
+        }
+        match self.update(&key, &change).await? {
+            Updated::Done(_) => Ok(()),
+            Updated::Refused(found) => match found {
+                Some(item) if stamp.wrote(&item) => Ok(()),
+                found => Err(refusal(found.as_ref(), expected)),
+            },
+        }
+    }
+
+    /// The settings that put the scope's credentials on a call.
+    pub(crate) fn credentials(&self) -> config::Builder {
+        as_tenant(self.scope.credentials())
+    }
+
+    pub(crate) async fn read(&self, key: &Key, consistent: bool) -> Result<Option<Item>, StoreError> {
+        self.request.meter.call();
+        let got = self
+            .store
+            .client
+            .get_item()
+            .table_name(&self.store.table)
+            .set_key(Some(key_item(key.partition().as_str(), key.sort())))
+            .consistent_read(consistent)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.credentials())
+            .send()
+            .await
+            .map_err(|error| sort("GetItem", &error))?;
+        self.request.meter.consumed(Units::Read, got.consumed_capacity());
+        Ok(got.item)
+    }
+
+    pub(crate) async fn update(&self, key: &Key, change: &Expression) -> Result<Updated, StoreError> {
+        self.request.meter.call();
+        let sent = self
+            .store
+            .client
+            .update_item()
+            .table_name(&self.store.table)
+            .set_key(Some(key_item(key.partition().as_str(), key.sort())))
+            .update_expression(change.update())
+            .set_condition_expression(change.condition())
+            .set_expression_attribute_names(change.names())
+            .set_expression_attribute_values(change.values())
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(OnFailure::AllOld)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.credentials())
+            .send()
+            .await;
+        match sent {
+            Ok(done) => {
+                self.request.meter.consumed(Units::Write, done.consumed_capacity());
+                Ok(Updated::Done(done.attributes.unwrap_or_default()))
+            }
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Updated::Refused(failed.item().cloned()))
+                }
+                _ => Err(sort("UpdateItem", &error)),
+            },
+        }
+    }
+
+    /// This moment, and a name for this write.
+    pub(crate) fn stamp(&self) -> Result<Stamp, StoreError> {
+        let mut random = [0; 9];
+        getrandom::fill(&mut random)?;
+        Ok(Stamp { now: self.store.clock.now(), write_id: URL_SAFE_NO_PAD.encode(random) })
+    }
+
+    /// The start of every change to a live record: the next version, when, by whom, and for which
+    /// request.
+    pub(crate) fn change(&self, stamp: &Stamp, expected: Option<u64>) -> Expression {
+        let mut change = self.change_of_any(stamp);
+        change.if_exists("pk").if_absent("deletedAt");
+        if let Some(version) = expected {
+            change.if_equal("version", AttributeValue::N(version.to_string()));
+        }
+        change
+    }
+
+    /// Like [`TenantTable::change`], for a record that may be deleted.
+    pub(crate) fn change_of_any(&self, stamp: &Stamp) -> Expression {
+        let mut change = Expression::new();
+        change.increment("version");
+        for (name, value) in self.authorship(stamp) {
+            change.set(name, value);
+        }
+        // A retry of this very write, after its answer was lost, must not count twice.
+        change.if_not_equal("writeId", AttributeValue::S(stamp.write_id.clone()));
+        change
+    }
+
+    /// Who wrote an item, when, and for which request.
+    pub(crate) fn authorship(&self, stamp: &Stamp) -> [(&'static str, AttributeValue); 4] {
+        [
+            ("updatedAt", AttributeValue::S(stamp.now.to_string())),
+            ("updatedBy", AttributeValue::S(self.scope.principal().user.to_string())),
+            ("requestId", AttributeValue::S(self.request.request_id.clone())),
+            ("writeId", AttributeValue::S(stamp.write_id.clone())),
+        ]
+    }
+
+    /// The order by last change follows every write.
+    pub(crate) fn touch(change: &mut Expression, key: &Key, stamp: &Stamp) {
+        change.set("gsi2sk", AttributeValue::S(updated_key(&stamp.now, key.sort())));
+    }
+}
+
+/// The moment and the name of one write.
+pub(crate) struct Stamp {
+    pub(crate) now: nexo_domain::Timestamp,
+    pub(crate) write_id: String,
+}
+
+impl Stamp {
+    /// Whether `item` is what this write left: its answer was lost and the call was made again.
+    pub(crate) fn wrote(&self, item: &Item) -> bool {
+        matches!(item.get("writeId"), Some(AttributeValue::S(id)) if *id == self.write_id)
+    }
+}
+
+fn live<R: Record>(item: Option<Item>) -> Result<Entity<R>, StoreError> {
+    match item {
+        Some(item) if !item.contains_key("deletedAt") => Entity::from_item(item),
+        _ => Err(StoreError::NotFound),
+    }
+}
+
+/// Why a change was refused, as far as existence and version explain it.
+pub(crate) fn refusal(found: Option<&Item>, expected: Option<u64>) -> StoreError {
+    let Some(item) = found.filter(|item| !item.contains_key("deletedAt")) else {
+        return StoreError::NotFound;
+    };
+    match (version(item), expected) {
+        (Some(version), Some(expected)) if version != expected => StoreError::Stale { version },
+        _ => StoreError::Busy,
+    }
+}
+
+pub(crate) fn version(item: &Item) -> Option<u64> {
+    item.get("version")?.as_n().ok()?.parse().ok()
+}

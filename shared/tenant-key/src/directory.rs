@@ -1,0 +1,67 @@
+//! Keys of what is known before there is a principal: who may log in, and which sessions live.
+//!
+//! They are a type of their own. The table of an account's data does not take them, and the
+//! functions' own roles, under which they are used, reach nothing else of the table.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nexo_domain::{AccountId, Email, SessionId, UserId};
+use sha2::{Digest as _, Sha256};
+
+/// The key of an item that is read or written under a function's own role.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DirectoryKey {
+    partition: String,
+    sort: String,
+}
+
+impl DirectoryKey {
+    fn new(partition: String, sort: impl Into<String>) -> Self {
+        Self { partition, sort: sort.into() }
+    }
+
+    /// The published signing keys, all in one item.
+    pub fn public_keys() -> Self {
+        Self::new("JWKS".into(), "JWKS")
+    }
+
+    /// The login of one address. There is one in all accounts.
+    pub fn login(email: &Email) -> Self {
+        Self::new(format!("EMAIL#{email}"), "LOGIN")
+    }
+
+    /// The count of failed logins of whatever `who` names (an address, a network, or both).
+    pub fn attempts(who: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in who {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self::new(format!("TRY#{}", URL_SAFE_NO_PAD.encode(hash.finalize())), "TRY")
+    }
+
+    /// The account itself.
+    pub fn account(account: &AccountId) -> Self {
+        Self::new(format!("A#{}#ACC", account.ulid()), account.ulid())
+    }
+
+    /// One of an account's users.
+    pub fn user(account: &AccountId, user: &UserId) -> Self {
+        Self::new(format!("A#{}#USR", account.ulid()), user.ulid())
+    }
+
+    /// One of a user's sessions.
+    pub fn session(account: &AccountId, user: &UserId, session: &SessionId) -> Self {
+        Self::new(format!("A#{}#SES#{}", account.ulid(), user.ulid()), session.ulid())
+    }
+
+    /// The partition key.
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
+    /// The sort key.
+    pub fn sort(&self) -> &str {
+        &self.sort
+    }
+}

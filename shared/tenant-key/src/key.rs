@@ -1,0 +1,75 @@
+//! Keys of items and objects.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nexo_domain::AccountId;
+use sha2::{Digest as _, Sha256};
+
+/// The partition of one account's records of one kind: `A#<account>#<kind>`.
+///
+/// The account has a fixed length and a terminator, so no account's partition begins another's. The
+/// same text is the partition key of the indexes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Partition(String);
+
+impl Partition {
+    pub(crate) fn new(account: &AccountId, tag: &str) -> Self {
+        Self(format!("A#{}#{tag}", account.ulid()))
+    }
+
+    /// The text, as the table holds it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The key of one item.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    partition: Partition,
+    sort: String,
+}
+
+impl Key {
+    pub(crate) fn new(partition: Partition, sort: impl Into<String>) -> Self {
+        Self { partition, sort: sort.into() }
+    }
+
+    /// A marker in a partition of its own, so that markers spread over the table: the parts are
+    /// hashed, which bounds the key's length and keeps what users type out of it.
+    pub(crate) fn marker(account: &AccountId, tag: &str, parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // The length before each part keeps ("ab", "c") and ("a", "bc") apart.
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = URL_SAFE_NO_PAD.encode(hash.finalize());
+        Self { partition: Partition::new(account, &format!("{tag}#{digest}")), sort: tag.to_owned() }
+    }
+
+    /// The partition key.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// The sort key.
+    pub fn sort(&self) -> &str {
+        &self.sort
+    }
+}
+
+/// The key of one object: `a/<account>/<file>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectKey(String);
+
+impl ObjectKey {
+    pub(crate) fn new(account: &AccountId, file: &str) -> Self {
+        Self(format!("a/{}/{file}", account.ulid()))
+    }
+
+    /// The text, as the bucket holds it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

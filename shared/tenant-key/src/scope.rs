@@ -1,0 +1,74 @@
+//! The proof that a request may touch an account's data.
+
+use nexo_domain::{AccountId, IdKind, Kind, Id};
+use nexo_identity::{Credentials, Principal, Verified};
+
+use crate::key::{Key, ObjectKey, Partition};
+
+/// One account's data, and the credentials the engine limits to it.
+///
+/// Made only from a verified principal. Every [`Key`] comes from here.
+#[derive(Clone, Debug)]
+pub struct TenantScope {
+    principal: Verified<Principal>,
+    credentials: Credentials,
+}
+
+/// The credentials are another account's than the principal's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("credentials of another account than the principal's")]
+pub struct WrongAccount;
+
+impl TenantScope {
+    /// The scope of `principal`'s account.
+    ///
+    /// # Errors
+    /// When `credentials` were made for another account.
+    pub fn new(principal: Verified<Principal>, credentials: Credentials) -> Result<Self, WrongAccount> {
+        if principal.account == credentials.account {
+            Ok(Self { principal, credentials })
+        } else {
+            Err(WrongAccount)
+        }
+    }
+
+    /// The account.
+    pub fn account(&self) -> &AccountId {
+        &self.principal.account
+    }
+
+    /// Who asks.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// The credentials that DynamoDB and S3 limit to the account.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The partition that holds the account's records of one kind.
+    pub fn partition(&self, kind: Kind) -> Partition {
+        Partition::new(self.account(), kind.tag())
+    }
+
+    /// The key of one record.
+    pub fn record<K: IdKind>(&self, id: &Id<K>) -> Key {
+        Key::new(self.partition(K::KIND), id.ulid())
+    }
+
+    /// The key of the marker that says that `value` of `field` is taken among records of `kind`.
+    pub fn unique(&self, kind: Kind, field: &str, value: &str) -> Key {
+        Key::marker(self.account(), "UNQ", &[kind.tag(), field, value])
+    }
+
+    /// The key of the marker that remembers what a caller's `Idempotency-Key` was used for.
+    pub fn idempotency(&self, kind: Kind, idempotency_key: &str) -> Key {
+        Key::marker(self.account(), "IDM", &[&self.principal.user.to_string(), kind.tag(), idempotency_key])
+    }
+
+    /// The key of an object in the bucket. It never holds a name that a user gave.
+    pub fn object<K: IdKind>(&self, file: &Id<K>) -> ObjectKey {
+        ObjectKey::new(self.account(), file.ulid())
+    }
+}
