@@ -1,7 +1,7 @@
 //! The guard in front of the table: every call is judged by the policies of the template.
 //!
 //! It does what IAM does for DynamoDB on AWS: it knows the caller by a token only
-//! [`LocalIssuer`](crate::LocalIssuer) can make, derives from the request which actions it asks for
+//! [`LocalIssuer`] can make, derives from the request which actions it asks for
 //! on which partition keys, and evaluates the caller's policy. A request it cannot read is refused.
 //! Two walls go beyond AWS: the partition keys an item has in indexes must satisfy the policy too,
 //! and operations the functions do not use (scans, `PartiQL`, table management) do not exist.

@@ -27,7 +27,10 @@ pub struct Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("account", &self.account).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("account", &self.account)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -71,7 +71,7 @@ pub struct Verifier {
     clock: Clock,
     trust_session_for: i64,
     keys: Mutex<Keys>,
-    seen: Mutex<HashMap<SessionId, i64>>,
+    seen: Mutex<HashMap<(AccountId, UserId, SessionId), i64>>,
 }
 
 #[derive(Default)]
@@ -151,16 +151,18 @@ impl Verifier {
     }
 
     /// Looks at the session unless it was seen less than `trust_session_for` seconds ago. The
-    /// token's own making counts: the session existed at `iat`.
+    /// token's own making counts: the session existed at `iat`, which by another sandbox's clock may
+    /// be ahead of now.
     async fn check_session(&self, claims: &Claims, now: i64) -> Result<(), VerifyError> {
-        let seen = lock(&self.seen).get(&claims.sid).copied().unwrap_or(i64::MIN).max(claims.iat);
+        let session = (claims.acc, claims.sub, claims.sid);
+        let seen = lock(&self.seen).get(&session).copied().unwrap_or(i64::MIN).max(claims.iat).min(now);
         if now.saturating_sub(seen) < self.trust_session_for {
             return Ok(());
         }
         let state = self.directory.session(&claims.acc, &claims.sub, &claims.sid).await?;
         let mut seen = lock(&self.seen);
-        if state.is_none_or(|session| session.expires_at <= now) {
-            seen.remove(&claims.sid);
+        if state.is_none_or(|state| state.expires_at <= now) {
+            seen.remove(&session);
             return Err(VerifyError::Revoked);
         }
         if seen.len() >= CAPACITY {
@@ -169,7 +171,7 @@ impl Verifier {
                 seen.clear();
             }
         }
-        seen.insert(claims.sid, now);
+        seen.insert(session, now);
         Ok(())
     }
 
@@ -206,7 +208,7 @@ impl<'a> Parts<'a> {
         let (message, signature) = token.rsplit_once('.').ok_or(VerifyError::Invalid("not a JWT"))?;
         let (header, payload) = message.split_once('.').ok_or(VerifyError::Invalid("not a JWT"))?;
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| VerifyError::Invalid("header encoding"))?;
-        let header: Header = serde_json::from_slice(&header).map_err(|_| VerifyError::Invalid("header"))?;
+        let header: Header = object(&header).ok_or(VerifyError::Invalid("header"))?;
         if header.alg != "EdDSA" {
             return Err(VerifyError::Invalid("algorithm"));
         }
@@ -226,8 +228,13 @@ impl<'a> Parts<'a> {
         }
         let payload =
             URL_SAFE_NO_PAD.decode(self.payload).map_err(|_| VerifyError::Invalid("claims encoding"))?;
-        serde_json::from_slice(&payload).map_err(|_| VerifyError::Invalid("claims"))
+        object(&payload).ok_or(VerifyError::Invalid("claims"))
     }
+}
+
+/// Reads a JSON object; serde would also take an array of its values.
+fn object<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
+    json.starts_with(b"{").then(|| serde_json::from_slice(json).ok())?
 }
 
 /// jsonwebtoken picks its crypto from the features of the whole build, and panics at first use when

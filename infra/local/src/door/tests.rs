@@ -13,6 +13,8 @@ use serde_json::Value as Json;
 use super::*;
 use crate::engine::Storage;
 
+mod soup;
+
 const MINE: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const THEIRS: &str = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
 

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use nexo_domain::{AccountId, Role, SessionId, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer, Verified, Verifier,
+    BoxFuture, Clock, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer, Verified,
+    Verifier,
 };
 use serde_json::{Map, Value, json};
 

@@ -1,0 +1,121 @@
+//! When a session's end is in force.
+
+use nexo_identity::{Principal, Verified, Verifier};
+use serde_json::json;
+
+use crate::world::{World, principal};
+
+type Outcome = Result<Verified<Principal>, String>;
+
+fn over() -> Outcome {
+    Err("the session is over".to_owned())
+}
+
+#[test]
+fn a_revoked_session_is_refused_after_sixty_seconds_at_the_latest() {
+    let world = World::new();
+    let token = world.signer.sign(&principal(1)).unwrap();
+    assert!(world.verify(&token).is_ok());
+    world.directory.revoke(&principal(1));
+    world.advance(59);
+    assert!(world.verify(&token).is_ok(), "the session was seen 59 seconds ago");
+    world.advance(1);
+    assert_eq!(world.verify(&token), over());
+    world.advance(1);
+    assert_eq!(world.verify(&token), over());
+}
+
+#[test]
+fn a_session_is_looked_at_once_a_minute() {
+    let world = World::new();
+    let token = world.signer.sign(&principal(1)).unwrap();
+    for expected in [0, 1, 2, 3] {
+        for _ in 0..3 {
+            assert!(world.verify(&token).is_ok());
+        }
+        assert_eq!(world.directory.session_reads(), expected);
+        world.advance(60);
+    }
+}
+
+#[test]
+fn where_it_is_always_looked_at_a_revoked_session_is_refused_at_once() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let token = world.signer.sign(&principal(1)).unwrap();
+    assert!(world.verify(&token).is_ok());
+    world.directory.revoke(&principal(1));
+    assert_eq!(world.verify(&token), over());
+    assert_eq!(world.directory.session_reads(), 2);
+}
+
+/// The clock of the sandbox that signed may be ahead of the one that verifies.
+#[test]
+fn it_is_looked_at_also_for_a_token_from_a_clock_ahead() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let ahead = world.now() + 5;
+    let token = world.draft().claim("iat", ahead).signed(&world.key);
+    assert!(world.verify(&token).is_ok());
+    world.directory.revoke(&principal(1));
+    assert_eq!(world.verify(&token), over());
+}
+
+#[test]
+fn a_clock_ahead_does_not_put_a_revocation_off() {
+    let world = World::new();
+    let token = world.draft().claim("iat", world.now() + 5).signed(&world.key);
+    assert!(world.verify(&token).is_ok());
+    world.directory.revoke(&principal(1));
+    world.advance(65);
+    assert_eq!(world.verify(&token), over());
+}
+
+#[test]
+fn a_session_that_has_ended_is_over() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let token = world.signer.sign(&principal(1)).unwrap();
+    world.directory.open_session(&principal(1), world.now() + 30);
+    world.advance(29);
+    assert!(world.verify(&token).is_ok());
+    world.advance(1);
+    assert_eq!(world.verify(&token), over());
+}
+
+#[test]
+fn a_session_belongs_to_its_account_and_user() {
+    let world = World::new();
+    let genuine = world.signer.sign(&principal(1)).unwrap();
+    let draft = world.draft();
+    let others = [
+        draft.clone().claim("acc", json!(principal(2).account)),
+        draft.clone().claim("sub", json!(principal(2).user)),
+        draft.clone().claim("sid", json!(principal(2).session)),
+    ];
+    world.advance(60);
+    // Seen just now, for the account and user it belongs to.
+    assert!(world.verify(&genuine).is_ok());
+    for other in others {
+        assert_eq!(world.verify(&other.signed(&world.key)), over());
+    }
+    assert!(world.verify(&genuine).is_ok());
+}
+
+#[test]
+fn a_session_that_cannot_be_read_is_not_believed() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let token = world.signer.sign(&principal(1)).unwrap();
+    assert!(world.verify(&token).is_ok());
+    world.directory.go_down();
+    assert_eq!(world.verify(&token), Err("the directory could not be read: it is down".to_owned()));
+    world.directory.come_back();
+    assert!(world.verify(&token).is_ok());
+}
+
+#[test]
+fn a_session_that_comes_back_is_accepted_again() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let token = world.signer.sign(&principal(1)).unwrap();
+    world.directory.revoke(&principal(1));
+    assert_eq!(world.verify(&token), over());
+    world.directory.open_session(&principal(1), world.now() + 1000);
+    assert!(world.verify(&token).is_ok());
+}

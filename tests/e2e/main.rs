@@ -1,0 +1,3 @@
+//! Tests of the whole product, through the gateway.
+
+mod roadmap;

@@ -1,0 +1,230 @@
+//! What the tests of the whole product stand on: a server of their own each, and callers of it.
+//!
+//! A test speaks HTTP to the gateway, as users do. The server is the real one, in memory, in the
+//! test's process: so a test can move the clock, read what the store was asked and what that cost,
+//! and make calls to it fail.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use nexo_identity::Clock;
+use nexo_local::server::{Options, Server};
+use nexo_local::{Door, StoreCall};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+/// A password that is accepted.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A server of the test's own.
+pub struct Nexo {
+    server: Server,
+    http: reqwest::Client,
+    /// The server's time; `clock.advance(ms)` moves it.
+    pub clock: Clock,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+/// The project's folder.
+pub fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent").to_owned()
+}
+
+/// The options of a test's server: in memory, any port, no limit per address.
+pub fn options() -> Options {
+    Options {
+        template: project().join("template.yaml"),
+        data: None,
+        port: 0,
+        rate_limit: Some(None),
+        dynamodb_endpoint: None,
+        log: Arc::new(|_| ()),
+        clock: Clock::system(),
+    }
+}
+
+impl Nexo {
+    /// Starts a server.
+    pub async fn start() -> Self {
+        Self::with(options()).await
+    }
+
+    /// Starts a server with other options; its log lines are kept for [`Nexo::log`].
+    pub async fn with(mut options: Options) -> Self {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = log.clone();
+        options.log = Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()));
+        let clock = options.clock.clone();
+        let server = Server::start(options).await.expect("the server starts");
+        Self { server, http: reqwest::Client::new(), clock, log }
+    }
+
+    /// The address, such as `http://127.0.0.1:40123`.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// The running server.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The guard in front of the table.
+    pub fn door(&self) -> &Door {
+        self.server.door()
+    }
+
+    /// The log lines so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// A request of nobody in particular.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url()))
+    }
+
+    /// Registers a company of its own and logs its owner in.
+    pub async fn register(&self) -> Company<'_> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let email = format!("owner{}@company.example", NEXT.fetch_add(1, Ordering::Relaxed));
+        let body = registration(&email);
+        let answer = Answer::of(self.request(Method::POST, "/api/auth/register").json(&body)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        Company { nexo: self, email, tokens: answer.body }
+    }
+
+    /// What `work` asked of the store, with what came of it.
+    pub async fn calls_of<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Arc<StoreCall>>) {
+        let before = self.door().log().last_seq();
+        let done = work.await;
+        (done, self.door().log().calls_since(before))
+    }
+}
+
+/// The body of a registration.
+pub fn registration(email: &str) -> Value {
+    json!({"companyName": "Acme GmbH", "email": email, "password": PASSWORD, "firstName": "Ada", "lastName": "Lovelace"})
+}
+
+/// A company with its owner logged in.
+pub struct Company<'a> {
+    nexo: &'a Nexo,
+    /// The owner's address.
+    pub email: String,
+    /// The last answer with tokens.
+    pub tokens: Value,
+}
+
+impl Company<'_> {
+    /// The owner's access token.
+    pub fn token(&self) -> &str {
+        self.tokens["accessToken"].as_str().expect("an access token")
+    }
+
+    /// The owner's refresh token.
+    pub fn refresh_token(&self) -> &str {
+        self.tokens["refreshToken"].as_str().expect("a refresh token")
+    }
+
+    /// The owner's id.
+    pub fn user(&self) -> &str {
+        self.tokens["user"]["id"].as_str().expect("a user")
+    }
+
+    /// A request of the owner.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.nexo.request(method, path).bearer_auth(self.token())
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// `POST` with a body.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `PUT` with a body.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// `PATCH` with a merge patch.
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::PATCH, path).header("content-type", "application/merge-patch+json");
+        Answer::of(request.body(body.to_string())).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// Creates a client of this name and answers it.
+    pub async fn client(&self, name: &str) -> Value {
+        let answer = self.post("/api/clients", &json!({"name": name})).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.body
+    }
+}
+
+/// An answer, read whole.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body; null when it is empty, a string when it is not JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Sends a request and reads the answer.
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let body = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        };
+        Self { status, headers, body }
+    }
+
+    /// A header's value; empty when it is absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+
+    /// Asserts that this is a problem of this status and code, in the standard form, and gives
+    /// nothing internal away.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
+        assert_eq!(self.body["code"], code, "{self:?}");
+        assert_eq!(self.body["status"], status, "{self:?}");
+        for member in ["type", "title", "detail", "requestId", "timestamp"] {
+            assert!(self.body[member].is_string(), "{member} is missing: {self:?}");
+        }
+        assert_eq!(self.body["requestId"], self.header("x-request-id"), "{self:?}");
+        let text = self.body.to_string();
+        for internal in ["panicked", "aws", "dynamo", "src/", ".rs", "AccessDenied", "LeadingKeys"] {
+            assert!(!text.contains(internal), "{internal} shows: {text}");
+        }
+    }
+
+    /// The `code` and `pointer` of each field error.
+    pub fn field_errors(&self) -> Vec<(String, String)> {
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        let text = |error: &Value, name: &str| error[name].as_str().unwrap_or_default().to_owned();
+        errors.iter().map(|error| (text(error, "pointer"), text(error, "code"))).collect()
+    }
+}
