@@ -2,11 +2,7 @@
 //!
 //! On AWS a request to DynamoDB is signed with credentials that STS gave out. Here the session token
 //! itself says who calls, and only [`LocalIssuer`] can make one: it is encrypted and authenticated
-//! with XChaCha20-Poly1305 under a key that stays in the data folder.
-
-use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+//! with XChaCha20-Poly1305 under a key that stays with the data.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -14,7 +10,6 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 
-const KEY_FILE: &str = "issuer.key";
 const NONCE_BYTES: usize = 24;
 /// Bound to every token, so that nothing else sealed with the same key passes for one.
 const PURPOSE: &[u8] = b"nexo-local/session-token/1";
@@ -51,14 +46,6 @@ pub enum TokenError {
 /// Why an issuer, or a token, cannot be made. The text is one line for a person.
 #[derive(Debug, thiserror::Error)]
 pub enum IssuerError {
-    /// The key file cannot be used.
-    #[error("{path}: {problem}")]
-    KeyFile {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        problem: String,
-    },
     /// The operating system gave no random bytes.
     #[error("no random bytes: {0}")]
     Random(getrandom::Error),
@@ -94,29 +81,6 @@ impl LocalIssuer {
     /// The operating system gives no random bytes.
     pub fn random() -> Result<Self, IssuerError> {
         random_bytes().map(Self::from_key)
-    }
-
-    /// The issuer of a data folder, whose key is made at the first use and readable by its owner
-    /// only.
-    ///
-    /// # Errors
-    /// The folder or the key file cannot be read or written.
-    pub fn in_folder(folder: &Path) -> Result<Self, IssuerError> {
-        let path = folder.join(KEY_FILE);
-        let failed = |problem: String| IssuerError::KeyFile { path: path.display().to_string(), problem };
-        fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let key: [u8; 32] = random_bytes()?;
-                write_secret(&path, &key).map_err(|error| failed(error.to_string()))?;
-                key.to_vec()
-            }
-            Err(error) => return Err(failed(error.to_string())),
-        };
-        let key = <[u8; 32]>::try_from(bytes)
-            .map_err(|_| failed("is not a key of 32 bytes; delete it to make a new one".into()))?;
-        Ok(Self::from_key(key))
     }
 
     /// Seals an identity into a token.
@@ -175,16 +139,6 @@ fn random_bytes<const N: usize>() -> Result<[u8; N], IssuerError> {
     Ok(bytes)
 }
 
-fn write_secret(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -228,18 +182,6 @@ mod tests {
             let caller = CallerIdentity::Tenant { account: account.to_owned(), expires_at_ms: 1 };
             assert!(issuer.seal(&caller).is_err(), "{account}");
         }
-    }
-
-    #[test]
-    fn a_folder_keeps_its_key() {
-        let folder = tempfile::tempdir().unwrap();
-        let token = LocalIssuer::in_folder(folder.path()).unwrap().seal(&tenant(5)).unwrap();
-        let again = LocalIssuer::in_folder(folder.path()).unwrap();
-        assert_eq!(again.open(&token, 0), Ok(tenant(5)));
-
-        fs::write(folder.path().join(KEY_FILE), b"short").unwrap();
-        let error = LocalIssuer::in_folder(folder.path()).unwrap_err();
-        assert!(error.to_string().ends_with("delete it to make a new one"));
     }
 
     proptest! {

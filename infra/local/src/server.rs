@@ -26,7 +26,7 @@ use crate::{Door, DoorConnector, Engine, FunctionHandle, Gateway, Storage, Templ
 const TENANT_ROLE: &str = "TenantRole";
 
 /// How long expired items stay, as DynamoDB's TTL removes them in the background.
-const SWEEP: std::time::Duration = std::time::Duration::from_secs(60);
+const SWEEP: std::time::Duration = std::time::Duration::from_mins(1);
 
 /// What to serve, and where.
 #[derive(Clone)]

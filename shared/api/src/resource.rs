@@ -235,6 +235,7 @@ async fn handle_merge<R: Resource>(
     let merged = if together {
         merge_together::<R>(&tenant, &id, expected, patch).await
     } else {
+        judge(&changed)?;
         let fields: Vec<&str> = patch.keys().map(String::as_str).collect();
         tenant.merge(&id, expected, &changed, &fields).await.map_err(Failure::Store)
     };
@@ -367,9 +368,15 @@ struct Common {
 /// Reads a whole record's body, and judges it.
 fn read_record<R: Resource>(document: Map<String, Value>) -> Result<Given<R>, Problem> {
     let input = parse_record::<R>(document, &sample(R::SAMPLE)?).map_err(Problem::invalid)?;
+    judge(&input)?;
+    Ok(input)
+}
+
+/// Applies the rules across fields.
+fn judge<R: Resource>(input: &Given<R>) -> Result<(), Problem> {
     let mut errors = FieldErrors::default();
     input.fields.validate(&mut errors);
-    if errors.is_empty() { Ok(input) } else { Err(Problem::invalid(errors)) }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
 }
 
 fn parse_record<R: Resource>(

@@ -1,11 +1,11 @@
 //! Runs a function on Lambda.
 
-use crate::{Platform, Routes, app};
+use crate::{Access, Platform, Routes, app};
 
 /// Answers the events of the Lambda runtime until the sandbox ends.
 ///
 /// In init, where a sandbox has its full CPU and no request waits, the platform is made from the
-/// environment, the public keys are read, and with them the connection to the table is opened.
+/// environment, and where tokens are verified the public keys are read, and with them the connection to the table is opened.
 ///
 /// # Errors
 /// When `start` fails, or the runtime API cannot be reached.
@@ -16,9 +16,11 @@ pub fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let platform = Platform::from_env();
-        let app = app(start(&platform).await?);
+        let routes = start(&platform).await?;
+        let verifies = routes.operations().iter().any(|(_, operation)| operation.access != Access::Public);
+        let app = app(routes);
         // A table that does not answer now may do so later: the first request reads the keys again.
-        if let Err(error) = platform.verifier.warm().await {
+        if verifies && let Err(error) = platform.verifier.warm().await {
             (platform.log)(&format!("{{\"level\":\"WARN\",\"message\":{:?}}}", error.to_string()));
         }
         lambda_http::run(app).await

@@ -82,17 +82,29 @@ impl From<getrandom::Error> for StoreError {
     }
 }
 
+/// An error and its causes, in words: never its `Debug`, which can hold what the table answered.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Sorts an SDK error that the caller has no special use for.
 pub(crate) fn sort<E, R>(operation: &'static str, error: &SdkError<E, R>) -> StoreError
 where
-    E: ProvideErrorMetadata + Debug,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
     R: Debug,
 {
     let (code, message) = match error {
         SdkError::ServiceError(service) => {
             (service.err().code().unwrap_or_default(), service.err().message().unwrap_or_default())
         }
-        other => return StoreError::Unavailable { operation, reason: format!("{other:?}") },
+        other => return StoreError::Unavailable { operation, reason: chain(other) },
     };
     match code {
         "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {

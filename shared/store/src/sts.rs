@@ -9,6 +9,7 @@ use nexo_domain::{AccountId, Timestamp};
 use nexo_identity::{BoxFuture, CredentialVendor, Credentials, VendError};
 
 use crate::client::timeouts;
+use crate::error::chain;
 
 /// The tag that names the account; the tenant role's policy compares keys with it.
 const ACCOUNT_TAG: &str = "account";
@@ -56,7 +57,7 @@ impl CredentialVendor for StsVendor {
                 .duration_seconds(SESSION_SECONDS)
                 .send()
                 .await
-                .map_err(|error| fault(format!("AssumeRole: {error:?}")))?;
+                .map_err(|error| fault(format!("AssumeRole: {}", chain(&error))))?;
             let given = answer.credentials.ok_or_else(|| fault("AssumeRole gave no credentials".into()))?;
             Ok(Credentials {
                 account: *account,

@@ -1,8 +1,10 @@
 //! A directory in memory, a published key to forge with, and tokens made by hand.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -216,7 +218,10 @@ pub(crate) fn to_the_start_of_a_second(clock: &Clock) {
     clock.advance(1000 - clock.now_ms().rem_euclid(1000));
 }
 
-/// Runs a future that waits for nothing but memory.
+/// The outcome of a future that waits for nothing but memory.
 pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it waits for something"),
+    }
 }

@@ -1,0 +1,7 @@
+use nexo_tenant_key::ObjectKey;
+
+fn forge() -> ObjectKey {
+    ObjectKey::default()
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use nexo_tenant_key::Partition;
+
+fn forge() -> Partition {
+    Partition::default()
+}
+
+fn main() {}

@@ -1,0 +1,7 @@
+use nexo_tenant_key::Partition;
+
+fn forge() -> Partition {
+    "A#01ARZ3NDEKTSV4RRFFQ69G5FAV#CLI".parse().unwrap()
+}
+
+fn main() {}

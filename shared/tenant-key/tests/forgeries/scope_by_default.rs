@@ -1,0 +1,7 @@
+use nexo_tenant_key::TenantScope;
+
+fn forge() -> TenantScope {
+    TenantScope::default()
+}
+
+fn main() {}
