@@ -188,7 +188,8 @@ pub(crate) async fn change(
     }
     let new = auth.hasher.hash(change.new_password).await?;
     directory.change_password(&profile.email, &login.password_hash, &new).await?;
-    directory.forgive(&counted.attempts).await?;
+    // The password is changed: one attempt that stays counted must not undo it.
+    let _ = directory.forgive(&counted.attempts).await;
     sessions::end_all_but(&directory, &principal, Some(&principal.session)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

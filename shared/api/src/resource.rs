@@ -229,9 +229,11 @@ async fn handle_merge<R: Resource>(
 ) -> Result<Response, Problem> {
     let patch = read_object(request, MERGE_PATCH).await?;
     let changed = read_patch::<R>(&patch)?;
-    let together = patch
-        .iter()
-        .any(|(name, value)| value.is_object() || R::JUDGED_TOGETHER.contains(&name.as_str()) || name == "ownerId");
+    let together = patch.iter().any(|(name, value)| {
+        let name = name.as_str();
+        let sorts = R::SORT_FIELDS.len() > 1 && R::SORT_FIELDS.contains(&name);
+        value.is_object() || sorts || name == "ownerId" || R::JUDGED_TOGETHER.contains(&name)
+    });
     let merged = if together {
         merge_together::<R>(&tenant, &id, expected, patch).await
     } else {

@@ -128,6 +128,13 @@ impl Expression {
         self
     }
 
+    /// Both conditions must hold.
+    pub(crate) fn and(&mut self, other: Self) {
+        self.conditions.extend(other.conditions);
+        self.names.extend(other.names);
+        self.values.extend(other.values);
+    }
+
     pub(crate) fn update(&self) -> String {
         let mut text = String::new();
         if !self.sets.is_empty() {

@@ -35,11 +35,13 @@ pub(crate) fn key_item(partition: &str, sort: &str) -> Item {
 pub(crate) struct Transaction<M> {
     table: String,
     members: Vec<Member<M>>,
+    /// Apart, because a transaction takes each item once: two checks of one item become one.
+    checks: Vec<(M, Item, Expression)>,
 }
 
 impl<M> Transaction<M> {
     pub(crate) fn new(table: &str) -> Self {
-        Self { table: table.to_owned(), members: Vec::new() }
+        Self { table: table.to_owned(), members: Vec::new(), checks: Vec::new() }
     }
 
     pub(crate) fn put(&mut self, role: M, item: Item, when: &Expression) -> Result<(), StoreError> {
@@ -78,17 +80,27 @@ impl<M> Transaction<M> {
         Ok(())
     }
 
-    pub(crate) fn check(&mut self, role: M, key: Item, when: &Expression) -> Result<(), StoreError> {
-        let check = ConditionCheck::builder()
-            .table_name(&self.table)
-            .set_key(Some(key))
-            .set_condition_expression(when.condition())
-            .set_expression_attribute_names(when.names())
-            .set_expression_attribute_values(when.values())
-            .return_values_on_condition_check_failure(OnFailure::AllOld)
-            .build()
-            .map_err(incomplete)?;
-        self.push(role, TransactWriteItem::builder().condition_check(check).build());
+    /// Checks an item. The placeholders of two checks of one item must not differ in meaning.
+    pub(crate) fn check(&mut self, role: M, key: Item, when: Expression) {
+        match self.checks.iter_mut().find(|(_, known, _)| *known == key) {
+            Some((_, _, known)) => known.and(when),
+            None => self.checks.push((role, key, when)),
+        }
+    }
+
+    fn build_checks(&mut self) -> Result<(), StoreError> {
+        for (role, key, when) in std::mem::take(&mut self.checks) {
+            let check = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(key))
+                .set_condition_expression(when.condition())
+                .set_expression_attribute_names(when.names())
+                .set_expression_attribute_values(when.values())
+                .return_values_on_condition_check_failure(OnFailure::AllOld)
+                .build()
+                .map_err(incomplete)?;
+            self.push(role, TransactWriteItem::builder().condition_check(check).build());
+        }
         Ok(())
     }
 
@@ -101,12 +113,13 @@ impl<M> Transaction<M> {
     ///
     /// `token` makes a retry of the same call the same transaction (for ten minutes).
     pub(crate) async fn send(
-        self,
+        mut self,
         client: &Client,
         credentials: config::Builder,
         meter: &Meter,
         token: &str,
     ) -> Result<Option<Vec<Refusal<M>>>, StoreError> {
+        self.build_checks()?;
         let (roles, writes): (Vec<M>, Vec<_>) = self.members.into_iter().map(|m| (m.role, m.write)).unzip();
         meter.call();
         let sent = client

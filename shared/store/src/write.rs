@@ -89,7 +89,7 @@ impl TenantTable {
             return Ok(Created { entity, replayed: false });
         }
         let mut stale: Vec<(Unique, Key)> = Vec::new();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
             let mut absent = Expression::new();
             absent.if_absent("pk");
@@ -99,7 +99,7 @@ impl TenantTable {
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
             }
-            let refusals = self.send(transaction, &stamp).await?;
+            let refusals = self.send(transaction, &stamp, attempt).await?;
             let Some(refusals) = refusals else {
                 return Ok(Created { entity, replayed: false });
             };
@@ -224,14 +224,17 @@ impl TenantTable {
             change.set(name, AttributeValue::S(value));
         }
         let unique = entity.input.fields.unique();
-        if unique.is_empty() {
+        // The tree may have grown around the gap it left.
+        let mut parents = entity.input.fields.references();
+        parents.retain(|reference| reference.target == Target::Parent);
+        if unique.is_empty() && parents.is_empty() {
             return match self.update(key, &change).await? {
                 Updated::Done(item) => Entity::from_item(item),
                 Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
                 Updated::Refused(_) => Err(StoreError::Stale { version: entity.version }),
             };
         }
-        self.change_with_claims(key, &stamp, &change, &unique, &[], &entity).await
+        self.change_with_claims(key, &stamp, &change, &unique, &parents, &entity).await
     }
 
     /// Replaces a record whose unique values or references change, in a transaction.
@@ -277,12 +280,12 @@ impl TenantTable {
         next: &Entity<R>,
     ) -> Result<Entity<R>, StoreError> {
         let mut stale = Vec::new();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
             transaction.update(Part::Record, key_item(key.partition().as_str(), key.sort()), change)?;
             self.claim::<R>(&mut transaction, key, unique, &stale)?;
             self.check_references::<R>(&mut transaction, key, references).await?;
-            let Some(refusals) = self.send(transaction, stamp).await? else {
+            let Some(refusals) = self.send(transaction, stamp, attempt).await? else {
                 return Ok(next.clone());
             };
             stale = self.explain::<R>(key, &refusals).await?;
@@ -342,10 +345,11 @@ impl TenantTable {
                 let mut let_go = Expression::new();
                 let gone = let_go.absent("pk");
                 let deleted = let_go.exists("deletedAt");
-                let claims = let_go.function("contains", "unique", "claim", &value.claim());
+                let placeholder = format!("claim_{}", value.field);
+                let claims = let_go.function("contains", "unique", &placeholder, &value.claim());
                 let_go.when(format!("({gone} OR {deleted} OR NOT {claims})"));
                 let holder = key_item(holder.partition().as_str(), holder.sort());
-                transaction.check(Part::Claim(value.clone()), holder, &let_go)?;
+                transaction.check(Part::Claim(value.clone()), holder, let_go);
             }
         }
         Ok(())
@@ -378,7 +382,7 @@ impl TenantTable {
                     let mut exists = Expression::new();
                     exists.if_exists("pk").if_absent("deletedAt");
                     let key = key_item(partition.as_str(), &reference.ulid);
-                    transaction.check(Part::Referenced(reference.field), key, &exists)?;
+                    transaction.check(Part::Referenced(reference.field), key, exists);
                 }
                 Target::Parent => self.check_ancestors::<R>(transaction, record, reference).await?,
             }
@@ -417,8 +421,7 @@ impl TenantTable {
                 Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
                 None => same.if_absent(field),
             };
-            let part = Part::Ancestor;
-            transaction.check(part, key_item(key.partition().as_str(), key.sort()), &same)?;
+            transaction.check(Part::Ancestor, key_item(key.partition().as_str(), key.sort()), same);
             match above {
                 Some(above) => parent = above,
                 None => return Ok(()),
@@ -527,10 +530,12 @@ impl TenantTable {
         &self,
         transaction: Transaction<Part>,
         stamp: &Stamp,
+        attempt: usize,
     ) -> Result<Option<Vec<Refusal<Part>>>, StoreError> {
-        let sent = transaction
-            .send(&self.store.client, self.credentials(), &self.request.meter, &stamp.write_id)
-            .await?;
+        // Another attempt is another transaction: under the same token DynamoDB would refuse it.
+        let token = format!("{}{attempt}", stamp.write_id);
+        let sent =
+            transaction.send(&self.store.client, self.credentials(), &self.request.meter, &token).await?;
         match sent {
             // DynamoDB forgets its token after ten minutes; the item itself does not.
             Some(refusals)
@@ -574,7 +579,10 @@ impl TenantTable {
                     if held && key != *record {
                         return Err(StoreError::Taken { field: unique.field });
                     }
-                    stale.push((unique.clone(), key));
+                    // Its own marker needs no taking over.
+                    if key != *record {
+                        stale.push((unique.clone(), key));
+                    }
                 }
             }
         }
