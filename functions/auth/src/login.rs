@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use nexo_api::{Body, Code, Input, Platform, Problem, RequestContext};
+use nexo_api::{Body, Input, Platform, Problem, RequestContext};
 use nexo_domain::Email;
 use nexo_identity::Principal;
 use nexo_store::{AttemptCount, Login};
@@ -60,7 +60,7 @@ pub(crate) async fn login(
     let hash = view.login.as_ref().map(|login| login.password_hash.clone());
     let right = auth.hasher.verify(password, hash).await?;
     let Some(login) = view.login.filter(|_| right) else {
-        return Err(Problem::new(Code::InvalidCredentials, "Check both and try again."));
+        return Err(Problem::invalid_credentials());
     };
     let profile = directory.profile(&login.account_id, &login.user_id).await?;
     let session = platform.clock.mint().map_err(|error| Problem::internal(&error))?;

@@ -98,7 +98,7 @@ const OPERATIONS: [Operation; 3] = [
         access: Access::Public,
         problems: &[],
         success: 200,
-        shape: shape!(|draft| _ = draft.answer::<Health>()),
+        shape: shape!(|draft| _ = draft.answer::<Health>().also(503)),
     },
     Operation {
         method: Verb::Get,
@@ -108,7 +108,7 @@ const OPERATIONS: [Operation; 3] = [
         access: Access::Public,
         problems: &[],
         success: 200,
-        shape: shape!(|draft| _ = draft.answer::<Health>()),
+        shape: shape!(|draft| _ = draft.answer::<Health>().also(503)),
     },
     Operation {
         method: Verb::Get,
@@ -118,7 +118,7 @@ const OPERATIONS: [Operation; 3] = [
         access: Access::Public,
         problems: &[],
         success: 200,
-        shape: shape!(|draft| _ = draft.answer::<Health>()),
+        shape: shape!(|draft| _ = draft.answer::<Health>().also(503)),
     },
 ];
 

@@ -81,6 +81,7 @@ pub struct Server {
     door: Door,
     template: Template,
     issuer: LocalIssuer,
+    secrets: Secrets,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<std::io::Result<()>>,
     sweeper: JoinHandle<()>,
@@ -120,7 +121,7 @@ impl Server {
         #[expect(clippy::disallowed_methods, reason = "the server itself; stop() waits for it")]
         let running = tokio::spawn(gateway.serve(listener, shutdown));
         let sweeper = spawn_sweeper(engine);
-        Ok(Self { address, gateway: inside, door, template, issuer, stop: Some(stop), running, sweeper })
+        Ok(Self { address, gateway: inside, door, template, issuer, secrets, stop: Some(stop), running, sweeper })
     }
 
     /// Where it listens, such as `http://127.0.0.1:4000`.
@@ -152,6 +153,7 @@ impl Server {
         let described = self.template.functions.get(function).ok_or("no such function")?;
         let token = seal_role(&self.issuer, &described.role)?;
         let mut environment = described.environment.clone();
+        self.secrets.fill(&mut environment);
         for (name, value) in [
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),

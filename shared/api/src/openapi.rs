@@ -20,6 +20,7 @@ pub struct Draft<'a> {
     parameters: Vec<Value>,
     body: Option<Value>,
     answer: Option<Value>,
+    also: Option<u16>,
     headers: Map<String, Value>,
 }
 
@@ -50,6 +51,12 @@ impl Draft<'_> {
     /// The answer has a JSON body.
     pub fn answer<T: JsonSchema>(&mut self) -> &mut Self {
         self.answer = Some(self.generator.subschema_for::<T>().to_value());
+        self
+    }
+
+    /// The same answer also comes with this status.
+    pub fn also(&mut self, status: u16) -> &mut Self {
+        self.also = Some(status);
         self
     }
 
@@ -284,6 +291,7 @@ fn describe(
         parameters: Vec::new(),
         body: None,
         answer: None,
+        also: None,
         headers: Map::new(),
     };
     (operation.shape.describe)(&mut draft);
@@ -294,7 +302,7 @@ fn describe(
     if !draft.headers.is_empty() {
         success["headers"] = Value::Object(draft.headers);
     }
-    let mut responses = Map::from_iter([(operation.success.to_string(), success)]);
+    let mut responses = Map::new();
     if operation.id == "get" {
         responses.insert("304".into(), json!({"description": "The record still has the given ETag"}));
     }
@@ -305,6 +313,9 @@ fn describe(
     };
     for status in operation.problems.iter().chain(signed_in).chain(&[429, 500, 503, 504]) {
         responses.insert(status.to_string(), problem_response(*status));
+    }
+    for status in std::iter::once(operation.success).chain(draft.also) {
+        responses.insert(status.to_string(), success.clone());
     }
     let tag = path.split('/').find(|part| !part.is_empty() && *part != "api").unwrap_or("nexo");
     let mut described = json!({

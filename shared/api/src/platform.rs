@@ -94,8 +94,7 @@ impl Platform {
     }
 }
 
-/// Credentials come from STS, or, where the table is a local one, from the variables that name
-/// credentials sealed for one account (see `docs/ARCHITECTURE.md`, "Local mode").
+/// Credentials come from STS, or from the endpoint that stands in for it beside a local table.
 fn vendor_from_env(
     own_role: &Credentials,
     region: &str,

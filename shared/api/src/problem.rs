@@ -202,12 +202,19 @@ impl Problem {
 
     /// 500; the cause goes to the log only.
     pub fn internal(cause: &impl ToString) -> Self {
-        Self::new(Code::Internal, "The request could not be completed. It is safe to try again.").because(cause)
+        Self::new(Code::Internal, "The request could not be completed.").because(cause)
     }
 
-    /// 503 with the seconds after which to try again; the cause goes to the log only.
+    /// 401 for a login that failed, for whatever reason.
+    pub fn invalid_credentials() -> Self {
+        Self::new(Code::InvalidCredentials, "Check both and try again.")
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 503 with the seconds after which to try again; the cause goes to the log only. Whether the
+    /// request was carried out is not known: an answer may have been lost.
     pub fn unavailable(cause: &impl ToString) -> Self {
-        Self::new(Code::Unavailable, "Nothing was changed. Try again in a moment.").retry_after(1).because(cause)
+        Self::new(Code::Unavailable, "Try again in a moment. A create is safe to repeat with the same `Idempotency-Key`, a change with the same `If-Match`.").retry_after(1).because(cause)
     }
 
     /// Says what really happened, for the log.

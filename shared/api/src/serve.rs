@@ -21,7 +21,7 @@ pub fn serve(
         let app = app(routes);
         // A table that does not answer now may do so later: the first request reads the keys again.
         if verifies && let Err(error) = platform.verifier.warm().await {
-            (platform.log)(&format!("{{\"level\":\"WARN\",\"message\":{:?}}}", error.to_string()));
+            (platform.log)(&serde_json::json!({"level": "WARN", "message": error.to_string()}).to_string());
         }
         lambda_http::run(app).await
     })

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
-use crate::record::{Item, attributes};
+use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
 use crate::transaction::{Transaction, key_item};
 use crate::{Store, StoreError};
 
@@ -450,7 +450,7 @@ impl Directory {
         }
     }
 
-    /// A user's profile and the name of the account.
+    /// A user's profile.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -604,8 +604,8 @@ fn item_key(key: &DirectoryKey) -> Item {
 
 fn whole(key: &DirectoryKey, kind: &str, mut item: Item) -> Item {
     item.extend(item_key(key));
-    item.insert("kind".into(), AttributeValue::S(kind.into()));
-    item.insert("schema".into(), AttributeValue::N("1".into()));
+    item.insert(RECORD_KIND.into(), AttributeValue::S(kind.into()));
+    item.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
     item
 }
 

@@ -37,7 +37,7 @@ impl Expression {
     /// `SET attribute = attribute + number`.
     pub(crate) fn add(&mut self, attribute: &str, number: i64) -> &mut Self {
         let name = self.name(attribute);
-        let value = self.value("added", AttributeValue::N(number.to_string()));
+        let value = self.value(&format!("plus_{attribute}"), AttributeValue::N(number.to_string()));
         self.sets.push(format!("{name} = {name} + {value}"));
         self
     }

@@ -10,6 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::StoreError;
 
+/// Attributes of the store's own. The names are such that no resource's field is called so.
+pub(crate) const RECORD_KIND: &str = "recordKind";
+pub(crate) const RECORD_SCHEMA: &str = "recordSchema";
+pub(crate) const CLAIMS: &str = "uniqueClaims";
+
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// The fields of a resource and what the store must know of them.
@@ -134,13 +139,13 @@ impl<R: Record> Entity<R> {
         item.remove("id");
         item.insert("pk".into(), AttributeValue::S(key.partition().as_str().into()));
         item.insert("sk".into(), AttributeValue::S(key.sort().into()));
-        item.insert("kind".into(), AttributeValue::S(R::Kind::KIND.prefix().into()));
-        item.insert("schema".into(), AttributeValue::N(R::SCHEMA.to_string()));
+        item.insert(RECORD_KIND.into(), AttributeValue::S(R::Kind::KIND.prefix().into()));
+        item.insert(RECORD_SCHEMA.into(), AttributeValue::N(R::SCHEMA.to_string()));
         for (name, value) in index_attributes(self, key) {
             item.insert(name.into(), AttributeValue::S(value));
         }
         if let Some(claims) = claims(&self.input.fields) {
-            item.insert("unique".into(), claims);
+            item.insert(CLAIMS.into(), claims);
         }
         Ok(item)
     }

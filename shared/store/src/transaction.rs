@@ -80,7 +80,7 @@ impl<M> Transaction<M> {
         Ok(())
     }
 
-    /// Checks an item. The placeholders of two checks of one item must not differ in meaning.
+    /// Checks an item, and does not read it. The placeholders of two checks of one item must not differ in meaning.
     pub(crate) fn check(&mut self, role: M, key: Item, when: Expression) {
         match self.checks.iter_mut().find(|(_, known, _)| *known == key) {
             Some((_, _, known)) => known.and(when),
@@ -96,7 +96,6 @@ impl<M> Transaction<M> {
                 .set_condition_expression(when.condition())
                 .set_expression_attribute_names(when.names())
                 .set_expression_attribute_values(when.values())
-                .return_values_on_condition_check_failure(OnFailure::AllOld)
                 .build()
                 .map_err(incomplete)?;
             self.push(role, TransactWriteItem::builder().condition_check(check).build());

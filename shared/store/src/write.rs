@@ -19,7 +19,7 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
 use crate::record::{
-    Entity, Input, Item, Record, Reference, Target, Unique, attributes, claims, index_attributes, name_key,
+    CLAIMS, Entity, Input, Item, RECORD_KIND, Record, Reference, Target, Unique, attributes, claims, index_attributes, name_key,
 };
 use crate::table::{Stamp, Updated, refusal, version};
 use crate::transaction::{Refusal, Transaction, key_item};
@@ -95,7 +95,13 @@ impl TenantTable {
             absent.if_absent("pk");
             transaction.put(Part::Record, item.clone(), &absent)?;
             self.claim::<R>(&mut transaction, &key, &unique, &stale)?;
-            self.check_references::<R>(&mut transaction, &key, &references).await?;
+            if let Err(error) = self.check_references::<R>(&mut transaction, &key, &references).await {
+                // What the first request named may be gone by now; its answer stays.
+                return match idempotency {
+                    Some(idempotency) => self.recall(idempotency, entity.input, error).await,
+                    None => Err(error),
+                };
+            }
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
             }
@@ -128,7 +134,7 @@ impl TenantTable {
         // In one call if nothing that needs a transaction changes; if it does, the item that comes
         // back with the refusal is what the transaction starts from.
         if let Some(claims) = claims(&input.fields) {
-            change.if_equal("unique", claims);
+            change.if_equal(CLAIMS, claims);
         }
         for reference in self.references(input) {
             change.if_equal(reference.field, AttributeValue::S(reference.id));
@@ -314,8 +320,8 @@ impl TenantTable {
             };
         }
         match claims(&input.fields) {
-            Some(claims) => change.set("unique", claims),
-            None => change.remove("unique"),
+            Some(claims) => change.set(CLAIMS, claims),
+            None => change.remove(CLAIMS),
         };
         Ok(change)
     }
@@ -333,7 +339,7 @@ impl TenantTable {
             let marker = self.scope.unique(R::Kind::KIND, value.field, &value.value);
             let mut item = key_item(marker.partition().as_str(), marker.sort());
             item.insert("record".into(), AttributeValue::S(record.sort().into()));
-            item.insert("kind".into(), AttributeValue::S("unique".into()));
+            item.insert(RECORD_KIND.into(), AttributeValue::S("unique".into()));
             let mut free = Expression::new();
             let absent = free.absent("pk");
             let holder = stale.iter().find(|(taken, _)| taken == value).map(|(_, holder)| holder);
@@ -346,7 +352,7 @@ impl TenantTable {
                 let gone = let_go.absent("pk");
                 let deleted = let_go.exists("deletedAt");
                 let placeholder = format!("claim_{}", value.field);
-                let claims = let_go.function("contains", "unique", &placeholder, &value.claim());
+                let claims = let_go.function("contains", CLAIMS, &placeholder, &value.claim());
                 let_go.when(format!("({gone} OR {deleted} OR NOT {claims})"));
                 let holder = key_item(holder.partition().as_str(), holder.sort());
                 transaction.check(Part::Claim(value.clone()), holder, let_go);
@@ -440,7 +446,7 @@ impl TenantTable {
         let marker = self.scope.idempotency(R::Kind::KIND, &idempotency.key);
         let now = entity.created_at.as_millis() / 1000;
         let mut item = key_item(marker.partition().as_str(), marker.sort());
-        item.insert("kind".into(), AttributeValue::S("idempotency".into()));
+        item.insert(RECORD_KIND.into(), AttributeValue::S("idempotency".into()));
         item.insert("request".into(), AttributeValue::S(idempotency.request_digest.clone()));
         item.insert("record".into(), AttributeValue::S(entity.id.to_string()));
         item.insert("at".into(), AttributeValue::S(entity.created_at.to_string()));
@@ -451,6 +457,22 @@ impl TenantTable {
         let over = free.less("expiresAt", "now", AttributeValue::N(now.to_string()));
         free.when(format!("({absent} OR {over})"));
         transaction.put(Part::Idempotency, item, &free)
+    }
+
+    /// The answer to an earlier request with this key; `otherwise` when there was none.
+    async fn recall<R: Record>(
+        &self,
+        idempotency: &Idempotency,
+        input: Input<R>,
+        otherwise: StoreError,
+    ) -> Result<Created<R>, StoreError> {
+        let marker = self.scope.idempotency(R::Kind::KIND, &idempotency.key);
+        match self.read(&marker, true).await? {
+            Some(found) if in_force(&found, self.store.clock.now_seconds()) => {
+                self.first_answer(&found, idempotency, input)
+            }
+            _ => Err(otherwise),
+        }
     }
 
     /// The answer the first request with this key got. It follows from the same body, the id and
@@ -561,8 +583,10 @@ impl TenantTable {
             match &refusal.role {
                 Part::Record => {
                     return Err(match &refusal.found {
-                        Some(item) => StoreError::Stale { version: version(item).unwrap_or_default() },
-                        None => StoreError::NotFound,
+                        Some(item) if !item.contains_key("deletedAt") => {
+                            StoreError::Stale { version: version(item).unwrap_or_default() }
+                        }
+                        _ => StoreError::NotFound,
                     });
                 }
                 Part::Referenced(field) => return Err(StoreError::NoSuchReference { field }),
@@ -592,8 +616,14 @@ impl TenantTable {
 
 fn holds(item: &Item, unique: &Unique) -> bool {
     let claim = AttributeValue::S(unique.claim());
-    let claims = item.get("unique").and_then(|claims| claims.as_l().ok());
+    let claims = item.get(CLAIMS).and_then(|claims| claims.as_l().ok());
     !item.contains_key("deletedAt") && claims.is_some_and(|claims| claims.contains(&claim))
+}
+
+/// Whether an idempotency marker has not expired: the TTL removes items up to days late.
+fn in_force(marker: &Item, now: i64) -> bool {
+    let expires_at = marker.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+    expires_at.is_some_and(|at| at >= now)
 }
 
 fn replay(refusals: &[Refusal<Part>]) -> Option<&Item> {

@@ -11,7 +11,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use jiff::Timestamp;
+use nexo_domain::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -48,10 +48,7 @@ pub(super) fn no_content() -> Response<Body> {
 
 /// The refusal of an address that asks too often, in the API's format (RFC 9457).
 pub(super) fn rate_limited(standing: &Standing, request_id: &str, now_ms: u64) -> Response<Body> {
-    let timestamp = i64::try_from(now_ms)
-        .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        .map(|time| time.to_string());
+    let timestamp = Timestamp::from_millis(i64::try_from(now_ms).unwrap_or(i64::MAX));
     let body = json!({
         "type": "about:blank",
         "title": "Too Many Requests",
@@ -64,9 +61,13 @@ pub(super) fn rate_limited(standing: &Standing, request_id: &str, now_ms: u64) -
         ),
         "code": "rate_limited",
         "requestId": request_id,
-        "timestamp": timestamp,
+        "timestamp": timestamp.to_string(),
     });
-    typed(StatusCode::TOO_MANY_REQUESTS, "application/problem+json", body.to_string())
+    let mut response = typed(StatusCode::TOO_MANY_REQUESTS, "application/problem+json", body.to_string());
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
 }
 
 fn typed(status: StatusCode, kind: &'static str, body: String) -> Response<Body> {
