@@ -1,3 +1,4 @@
 //! Tests of the whole product, through the gateway.
 
+mod matrix;
 mod roadmap;

@@ -5,6 +5,8 @@
 //! and make calls to it fail.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod table;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -39,7 +41,8 @@ pub fn options() -> Options {
         data: None,
         port: 0,
         rate_limit: Some(None),
-        dynamodb_endpoint: None,
+        external: None,
+        engine_port: None,
         log: Arc::new(|_| ()),
         clock: Clock::system(),
     }

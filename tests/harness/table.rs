@@ -1,0 +1,116 @@
+//! The table itself, for tests that look or reach behind the API: every call goes through the guard,
+//! under a role of the template.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::{Company, Nexo};
+
+/// The table's answer: its HTTP status and its JSON.
+pub type TableAnswer = (u16, Value);
+
+impl Nexo {
+    /// The session token of a function's own role.
+    pub fn function_token(&self, function: &str) -> String {
+        let environment = self.server().environment(function, "http://door.invalid").expect("a function");
+        environment["AWS_SESSION_TOKEN"].clone()
+    }
+
+    /// The session token that `ClientsFunction` gets for an account, from the guard's own STS.
+    pub async fn tenant_token(&self, account: &str) -> String {
+        let answer = self.assume(&self.function_token("ClientsFunction"), account).await;
+        answer.unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
+    /// What STS answers to `token`'s holder who asks for an account: a session token, or XML.
+    pub async fn assume(&self, token: &str, account: &str) -> Result<String, String> {
+        let form = format!(
+            "Action=AssumeRole&Version=2011-06-15&RoleArn=arn&RoleSessionName=test&DurationSeconds=3600\
+             &Tags.member.1.Key=account&Tags.member.1.Value={account}"
+        );
+        let request = http::Request::builder()
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("x-amz-security-token", token)
+            .body(Bytes::from(form))
+            .expect("a request");
+        let answer = self.door().handle(request).await.expect("an answer");
+        let text = String::from_utf8(answer.body().to_vec()).expect("text");
+        let token =
+            text.split_once("<SessionToken>").and_then(|(_, rest)| rest.split_once("</SessionToken>"));
+        token.map(|(token, _)| token.to_owned()).ok_or(text)
+    }
+
+    /// One call in DynamoDB's protocol, with any token or none.
+    pub async fn table_call(&self, token: Option<&str>, operation: &str, body: &Value) -> TableAnswer {
+        let mut request =
+            http::Request::builder().header("x-amz-target", format!("DynamoDB_20120810.{operation}"));
+        if let Some(token) = token {
+            request = request.header("x-amz-security-token", token);
+        }
+        let request = request.body(Bytes::from(body.to_string())).expect("a request");
+        let answer = self.door().handle(request).await.expect("an answer");
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).expect("JSON"))
+    }
+
+    /// The stored item of one of a company's clients, as DynamoDB's JSON.
+    pub async fn client_item(&self, company: &Company<'_>, id: &str) -> Value {
+        let account = company.account();
+        let key = json!({"pk": {"S": format!("A#{account}#CLI")}, "sk": {"S": ulid(id)}});
+        let body = json!({"TableName": self.table_name(), "Key": key});
+        let token = self.tenant_token(&account).await;
+        let (status, answer) = self.table_call(Some(&token), "GetItem", &body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["Item"].clone()
+    }
+
+    /// The table's name.
+    pub fn table_name(&self) -> &str {
+        &self.server().template().table.name
+    }
+}
+
+impl Company<'_> {
+    /// The account's ULID, as keys hold it.
+    pub fn account(&self) -> String {
+        ulid(claims(self.token())["acc"].as_str().expect("an account")).to_owned()
+    }
+}
+
+/// What an access token says, unverified.
+pub fn claims(token: &str) -> Value {
+    let payload = token.split('.').nth(1).expect("a JWT");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64url")).expect("JSON")
+}
+
+/// The ULID of an id.
+pub fn ulid(id: &str) -> &str {
+    id.rsplit('_').next().expect("a part")
+}
+
+/// The size of an item in DynamoDB's JSON as DynamoDB counts it: names and values in UTF-8
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>).
+pub fn item_size(item: &Value) -> usize {
+    let members = item.as_object().expect("an item");
+    members.iter().map(|(name, value)| name.len() + value_size(value)).sum()
+}
+
+fn value_size(value: &Value) -> usize {
+    let (kind, value) = value.as_object().and_then(|typed| typed.iter().next()).expect("a typed value");
+    match (kind.as_str(), value) {
+        ("S", Value::String(text)) => text.len(),
+        // About one byte for two significant digits, and one.
+        ("N", Value::String(number)) => {
+            number.trim_start_matches('-').trim_matches('0').len().div_ceil(2) + 1
+        }
+        ("BOOL" | "NULL", _) => 1,
+        ("L", Value::Array(elements)) => {
+            3 + elements.iter().map(|element| 1 + value_size(element)).sum::<usize>()
+        }
+        ("M", Value::Object(members)) => {
+            3 + members.iter().map(|(name, value)| 1 + name.len() + value_size(value)).sum::<usize>()
+        }
+        _ => panic!("no size is known for {kind}"),
+    }
+}
