@@ -89,6 +89,16 @@ impl Nexo {
         self.http.request(method, format!("{}{path}", self.url()))
     }
 
+    /// `GET` by nobody in particular.
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    /// `POST` with a body, by nobody in particular.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(body)).await
+    }
+
     /// Registers a company of its own and logs its owner in.
     pub async fn register(&self) -> Company<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -107,6 +117,20 @@ impl Nexo {
     }
 }
 
+/// The options of a server whose template differs: each text is replaced by another. The template
+/// lives as long as the folder that comes along.
+pub fn options_with_template(changes: &[(&str, &str)]) -> (Options, tempfile::TempDir) {
+    let mut text = std::fs::read_to_string(project().join("template.yaml")).expect("the template");
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from} is not in the template");
+        text = text.replace(from, to);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let template = folder.path().join("template.yaml");
+    std::fs::write(&template, text).expect("a written template");
+    (Options { template, ..options() }, folder)
+}
+
 /// The body of a registration.
 pub fn registration(email: &str) -> Value {
     json!({"companyName": "Acme GmbH", "email": email, "password": PASSWORD, "firstName": "Ada", "lastName": "Lovelace"})
@@ -122,6 +146,13 @@ pub struct Company<'a> {
 }
 
 impl Company<'_> {
+    /// Logs the owner in again: an access token is good for 15 minutes, and tests move the clock.
+    pub async fn log_in(&mut self) {
+        let answer = self.nexo.post("/api/auth/login", &json!({"email": self.email, "password": PASSWORD})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        self.tokens = answer.body;
+    }
+
     /// The owner's access token.
     pub fn token(&self) -> &str {
         self.tokens["accessToken"].as_str().expect("an access token")

@@ -7,6 +7,7 @@ pub mod demo;
 pub mod description;
 pub mod door;
 pub mod engine;
+pub mod external;
 pub mod functions;
 pub mod gateway;
 pub mod issuer;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use nexo_identity::Clock;
 use nexo_local::demo;
+use nexo_local::external::External;
 use nexo_local::server::{Options, Server, StartError, interrupted};
 use nexo_local::template::IpRateLimit;
 
@@ -34,6 +35,9 @@ struct Arguments {
     /// The SAM template
     #[arg(long, default_value = "template.yaml")]
     template: PathBuf,
+    /// Also serve the guarded table on this port, for functions' real binaries
+    #[arg(long, value_name = "PORT")]
+    engine_port: Option<u16>,
     /// Print no log lines of requests
     #[arg(long)]
     quiet: bool,
@@ -88,7 +92,8 @@ async fn run(arguments: Arguments) -> Result<(), (u8, String)> {
         data: (!arguments.memory).then_some(arguments.data),
         port: arguments.port,
         rate_limit: arguments.rate_limit.map(|limit| limit.0),
-        dynamodb_endpoint: dynamodb_endpoint(),
+        external: external(),
+        engine_port: arguments.engine_port,
         log: Arc::new(move |line| {
             if !quiet {
                 eprintln!("{line}");
@@ -107,7 +112,13 @@ async fn run(arguments: Arguments) -> Result<(), (u8, String)> {
     server.stop().await.map_err(|error| (1, error.to_string()))
 }
 
+/// The server that `NEXO_DYNAMODB_ENDPOINT` names, with the usual variables for credentials.
 #[expect(clippy::disallowed_methods, reason = "read once, at start-up")]
-fn dynamodb_endpoint() -> Option<String> {
-    std::env::var("NEXO_DYNAMODB_ENDPOINT").ok().filter(|value| !value.is_empty())
+fn external() -> Option<External> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(External {
+        endpoint: variable("NEXO_DYNAMODB_ENDPOINT")?,
+        access_key_id: variable("AWS_ACCESS_KEY_ID").unwrap_or_else(|| "local".to_owned()),
+        secret_access_key: variable("AWS_SECRET_ACCESS_KEY").unwrap_or_else(|| "local".to_owned()),
+    })
 }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use nexo_api::{LogSink, Platform, app};
-use nexo_identity::Clock;
+use nexo_identity::{Clock, CredentialVendor};
 use nexo_store::{StoreConfig, StsVendor};
 use nexo_tenant_key::CursorKey;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::external::{External, ensure_table};
 use crate::functions::{Environment, FUNCTIONS, auth_settings};
 use crate::issuer::{CallerIdentity, LocalIssuer};
 use crate::secrets::Secrets;
@@ -39,8 +40,11 @@ pub struct Options {
     pub port: u16,
     /// Another limit per address than the template's: `Some(None)` is none at all.
     pub rate_limit: Option<Option<IpRateLimit>>,
-    /// Another DynamoDB-compatible server than the embedded one, with its own credentials.
-    pub dynamodb_endpoint: Option<String>,
+    /// Another DynamoDB-compatible server in place of the embedded one.
+    pub external: Option<External>,
+    /// The port on 127.0.0.1 where the guarded table is served for functions' real binaries, such as
+    /// those that `sam local invoke` runs.
+    pub engine_port: Option<u16>,
     /// Where the functions' log lines go.
     pub log: LogSink,
     /// The time.
@@ -84,7 +88,7 @@ pub struct Server {
     secrets: Secrets,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<std::io::Result<()>>,
-    sweeper: JoinHandle<()>,
+    background: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -109,6 +113,10 @@ impl Server {
         let clock = options.clock.clone();
         let time: crate::Clock = Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or_default());
         let door = Door::new(engine.clone(), issuer.clone(), &template, TENANT_ROLE, time.clone());
+        if let Some(external) = &options.external {
+            let made = ensure_table(&external.endpoint, REGION, external.credentials(), &template.table);
+            made.await.map_err(StartError::Data)?;
+        }
         let handles = start_functions(&options, &template, &door, &issuer, &secrets).await?;
         let gateway = Gateway::new(&template, handles, None, time)
             .map_err(|error| StartError::Template(error.to_string()))?;
@@ -120,8 +128,11 @@ impl Server {
         };
         #[expect(clippy::disallowed_methods, reason = "the server itself; stop() waits for it")]
         let running = tokio::spawn(gateway.serve(listener, shutdown));
-        let sweeper = spawn_sweeper(engine);
-        Ok(Self { address, gateway: inside, door, template, issuer, secrets, stop: Some(stop), running, sweeper })
+        let mut background = vec![spawn_sweeper(engine)];
+        if let Some(port) = options.engine_port {
+            background.push(serve_engine(door.clone(), port).await?);
+        }
+        Ok(Self { address, gateway: inside, door, template, issuer, secrets, stop: Some(stop), running, background })
     }
 
     /// Where it listens, such as `http://127.0.0.1:4000`.
@@ -176,7 +187,7 @@ impl Server {
             // A receiver that is gone has stopped already.
             let _ = stop.send(());
         }
-        self.sweeper.abort();
+        self.background.iter().for_each(JoinHandle::abort);
         match (&mut self.running).await {
             Ok(result) => result,
             Err(error) => Err(std::io::Error::other(error)),
@@ -186,14 +197,15 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.sweeper.abort();
+        self.background.iter().for_each(JoinHandle::abort);
         if self.stop.is_some() {
             self.running.abort();
         }
     }
 }
 
-const REGION: &str = "local";
+/// A region that compatible servers know; the embedded engine knows none.
+const REGION: &str = "us-east-1";
 
 async fn listen(port: u16) -> Result<TcpListener, StartError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|reason| StartError::Port { port, reason })
@@ -237,16 +249,25 @@ fn platform(
 ) -> Platform {
     let variable = |name: &str| environment.get(name).cloned();
     let sts = connector.clone();
-    let vendor = variable("NEXO_TENANT_ROLE_ARN").map(|role| {
-        let endpoint = Some(IN_PROCESS.to_owned());
-        Box::new(StsVendor::new(role, REGION.into(), endpoint, own_role.clone(), sts)) as _
+    let vendor = variable("NEXO_TENANT_ROLE_ARN").map(|role| -> Box<dyn CredentialVendor> {
+        match &options.external {
+            Some(external) => Box::new(external.clone()),
+            None => {
+                let endpoint = Some(IN_PROCESS.to_owned());
+                Box::new(StsVendor::new(role, REGION.into(), endpoint, own_role.clone(), sts))
+            }
+        }
     });
+    let (endpoint, own_role, http) = match &options.external {
+        Some(external) => (external.endpoint.clone(), external.credentials(), StoreConfig::https()),
+        None => (IN_PROCESS.to_owned(), own_role, connector.clone()),
+    };
     let store = StoreConfig {
         table: template.table.name.clone(),
         region: REGION.into(),
-        endpoint: Some(options.dynamodb_endpoint.clone().unwrap_or_else(|| IN_PROCESS.to_owned())),
+        endpoint: Some(endpoint),
         own_role,
-        http: if options.dynamodb_endpoint.is_some() { StoreConfig::https() } else { connector.clone() },
+        http,
         clock: options.clock.clone(),
     };
     let mut platform = Platform::new(store, &variable("NEXO_ISSUER").unwrap_or_default(), vendor);
@@ -260,6 +281,15 @@ const IN_PROCESS: &str = "http://door.invalid";
 
 fn seal_role(issuer: &LocalIssuer, role: &str) -> Result<String, String> {
     issuer.seal(&CallerIdentity::Function { role: role.to_owned() }).map_err(|error| error.to_string())
+}
+
+async fn serve_engine(door: Door, port: u16) -> Result<JoinHandle<()>, StartError> {
+    let listener = listen(port).await?;
+    #[expect(clippy::disallowed_methods, reason = "ends with the server")]
+    Ok(tokio::spawn(async move {
+        // It ends with the server, or when its listener fails: then its callers see that.
+        let _ = crate::door::serve(door, listener, std::future::pending()).await;
+    }))
 }
 
 fn spawn_sweeper(engine: Engine) -> JoinHandle<()> {

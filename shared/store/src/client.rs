@@ -96,7 +96,7 @@ pub(crate) fn as_tenant(credentials: &Credentials) -> config::Builder {
     Config::builder().credentials_provider(AwsCredentials::new(
         credentials.access_key_id.as_str(),
         credentials.secret_access_key.as_str(),
-        Some(credentials.session_token.clone()),
+        (!credentials.session_token.is_empty()).then(|| credentials.session_token.clone()),
         None,
         "nexo-tenant",
     ))

@@ -172,3 +172,6 @@ impl Expression {
         placeholder
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,6 @@ impl Meter {
         count.fetch_add((total * 10.0).round() as u64, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

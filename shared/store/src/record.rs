@@ -202,3 +202,6 @@ pub(crate) fn claims<R: Record>(fields: &R) -> Option<AttributeValue> {
     let claims: Vec<_> = fields.unique().iter().map(|unique| AttributeValue::S(unique.claim())).collect();
     (!claims.is_empty()).then_some(AttributeValue::L(claims))
 }
+
+#[cfg(test)]
+mod tests;
