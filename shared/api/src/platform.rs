@@ -61,7 +61,7 @@ impl Platform {
         let store = StoreConfig {
             table: required("NEXO_TABLE"),
             region,
-            endpoint: variable("NEXO_DYNAMODB_ENDPOINT"),
+            endpoint: endpoint("NEXO_DYNAMODB_ENDPOINT"),
             own_role,
             http,
             clock: Clock::system(),
@@ -101,8 +101,13 @@ fn vendor_from_env(
     http: &aws_smithy_runtime_api::client::http::SharedHttpClient,
 ) -> Option<Box<dyn CredentialVendor>> {
     let role = variable("NEXO_TENANT_ROLE_ARN")?;
-    let endpoint = variable("NEXO_STS_ENDPOINT");
+    let endpoint = endpoint("NEXO_STS_ENDPOINT");
     Some(Box::new(StsVendor::new(role, region.to_owned(), endpoint, own_role.clone(), http.clone())))
+}
+
+/// Another address than AWS's own.
+fn endpoint(name: &str) -> Option<String> {
+    variable(name).filter(|address| address != "aws")
 }
 
 fn to_stderr(line: &str) {
