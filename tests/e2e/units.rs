@@ -1,0 +1,235 @@
+//! What each operation costs: round trips to the table, and capacity units (TARGETS P3 and P4).
+//!
+//! A record here is an item of just under 1 KB, so that every number is the least an operation can
+//! cost. DynamoDB bills a write per started KB of the item, once for the table and once for each
+//! index entry that is written; a changed index key is two entries, one removed and one put. In a
+//! transaction the table's part counts twice.
+
+use std::sync::Arc;
+
+use nexo_local::{CallerIdentity, StoreCall};
+use nexo_tests::table::item_size;
+use nexo_tests::{Answer, Company, Nexo, registration};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What an operation asked of the table: its calls, read units and write units.
+#[derive(Debug, PartialEq)]
+struct Cost {
+    calls: Vec<String>,
+    read: f64,
+    write: f64,
+}
+
+fn cost(calls: &[&str], read: f64, write: f64) -> Cost {
+    Cost { calls: calls.iter().map(|&call| call.to_owned()).collect(), read, write }
+}
+
+fn cost_of(calls: &[Arc<StoreCall>]) -> Cost {
+    Cost {
+        calls: calls.iter().map(|call| call.operation.clone()).collect(),
+        read: calls.iter().map(|call| call.capacity.read).sum(),
+        write: calls.iter().map(|call| call.capacity.write).sum(),
+    }
+}
+
+/// Runs one request, asserts its status, and answers what it cost.
+async fn measured(nexo: &Nexo, status: u16, request: reqwest::RequestBuilder) -> (Answer, Cost) {
+    let (answer, calls) = nexo.calls_of(Answer::of(request)).await;
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert!(calls.iter().all(|call| call.allowed), "{calls:?}");
+    // What the log line says is what the table billed.
+    let line: Value = serde_json::from_str(nexo.log().last().expect("a line")).expect("JSON");
+    let cost = cost_of(&calls);
+    assert_eq!(line["storeCalls"], calls.len(), "{line} {calls:?}");
+    assert_eq!(
+        (line["readUnits"].as_f64(), line["writeUnits"].as_f64()),
+        (Some(cost.read), Some(cost.write))
+    );
+    (answer, cost)
+}
+
+/// A server whose functions have been used, and a company with a fresh token.
+async fn warm(nexo: &Nexo) -> Company<'_> {
+    let company = nexo.register().await;
+    assert_eq!(company.get("/api/clients").await.status, 200);
+    company
+}
+
+/// A client's fields, with a description that makes the stored item as long as `size`.
+async fn fields(nexo: &Nexo, company: &Company<'_>, size: usize, more: Value) -> Value {
+    let mut body = json!({"name": "A client of usual size", "description": "x"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let trial = company.post("/api/clients", &body).await;
+    assert_eq!(trial.status, 201, "{trial:?}");
+    let id = trial.body["id"].as_str().unwrap();
+    let item = nexo.client_item(company, id).await;
+    body["description"] = json!("x".repeat(size - item_size(&item) + 1));
+    assert_eq!(company.delete(&format!("/api/clients/{id}")).await.status, 204);
+    body
+}
+
+/// An item's room is left for the version's second digit and for an attribute that a delete adds.
+const SIZE: usize = 960;
+
+fn path(record: &Value) -> String {
+    format!("/api/clients/{}", record["id"].as_str().expect("an id"))
+}
+
+#[tokio::test]
+async fn a_warm_request_for_a_record_is_one_call() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let body = fields(&nexo, &company, SIZE, json!({})).await;
+    let request = |method: Method, path: &str| company.request(method, path);
+
+    // One unit for the table and one for each of the two indexes.
+    let (created, spent) = measured(&nexo, 201, request(Method::POST, "/api/clients").json(&body)).await;
+    assert_eq!(spent, cost(&["PutItem"], 0.0, 3.0));
+    let size = item_size(&nexo.client_item(&company, created.body["id"].as_str().unwrap()).await);
+    assert_eq!(size, SIZE);
+    let path = path(&created.body);
+
+    // An eventually consistent read of up to 4 KB.
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &path)).await;
+    assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
+    let (_, spent) = measured(&nexo, 304, request(Method::GET, &path).header("if-none-match", "\"1\"")).await;
+    assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
+    let (_, spent) =
+        measured(&nexo, 404, request(Method::GET, "/api/clients/cli_01ARZ3NDEKTSV4RRFFQ69G5FAV")).await;
+    assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
+
+    // The table, the entry in the order by name rewritten, and the one in the order by last change
+    // moved, which is two.
+    let patch = |body: Value| {
+        let request =
+            company.request(Method::PATCH, &path).header("content-type", "application/merge-patch+json");
+        request.body(body.to_string())
+    };
+    let (_, spent) = measured(&nexo, 200, patch(json!({"status": "active"}))).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 4.0));
+    // A new name moves the other entry as well.
+    let (_, spent) = measured(&nexo, 200, patch(json!({"name": "A client of usual girth"}))).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 5.0));
+    let (_, spent) = measured(&nexo, 200, request(Method::PUT, &path).json(&body)).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 5.0));
+    let (_, spent) =
+        measured(&nexo, 200, request(Method::PUT, &path).json(&body).header("if-match", "\"4\"")).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 4.0));
+
+    // The table, and both entries removed.
+    let (_, spent) = measured(&nexo, 204, request(Method::DELETE, &path)).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 3.0));
+    // What is restored is read first: its places in the indexes follow from it.
+    let (_, spent) = measured(&nexo, 200, request(Method::POST, &format!("{path}/restore"))).await;
+    assert_eq!(spent, cost(&["GetItem", "UpdateItem"], 1.0, 3.0));
+}
+
+#[tokio::test]
+async fn a_list_is_one_call_and_reads_what_it_shows() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    // The shortest client there can be; its keys, envelope and index entries are nearly all of it.
+    let shortest = company.client("x").await;
+    let size = item_size(&nexo.client_item(&company, shortest["id"].as_str().unwrap()).await);
+    let mut units = Vec::new();
+    for number in 1..60 {
+        company.client(&(number % 10).to_string()).await;
+    }
+    for sort in ["createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"] {
+        let list = company.request(Method::GET, &format!("/api/clients?limit=50&sort={sort}"));
+        let (page, spent) = measured(&nexo, 200, list).await;
+        assert_eq!(page.body["data"].as_array().unwrap().len(), 50);
+        assert_eq!((spent.calls.as_slice(), spent.write), (["Query".to_owned()].as_slice(), 0.0));
+        units.push(spent.read);
+    }
+    // Half a unit for each started 4 KB of what is read: 50 records, and one to know of a next page.
+    let kilobytes = (51 * size).div_ceil(4096);
+    assert_eq!((kilobytes, units), (7, vec![3.5; 6]), "{size} bytes each");
+}
+
+#[tokio::test]
+async fn what_must_hold_together_is_one_transaction() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let tax_id = |number: u32| json!({"taxId": format!("DE {number:09}")});
+    let transaction = ["TransactWriteItems"];
+    let create = |body: &Value| company.request(Method::POST, "/api/clients").json(body);
+    let plain = fields(&nexo, &company, SIZE, json!({})).await;
+    let unique = fields(&nexo, &company, SIZE, tax_id(1)).await;
+    let with = |number: u32| {
+        let mut body = unique.clone();
+        body["taxId"] = tax_id(number)["taxId"].clone();
+        body
+    };
+
+    // Twice the record and twice the key's marker; the two index entries once.
+    let (_, spent) = measured(&nexo, 201, create(&plain).header("idempotency-key", "a")).await;
+    assert_eq!(spent, cost(&transaction, 0.0, IDEMPOTENT));
+    let (replayed, spent) = measured(&nexo, 201, create(&plain).header("idempotency-key", "a")).await;
+    assert_eq!(replayed.header("idempotency-replayed"), "true");
+    assert_eq!(spent, cost(&transaction, 0.0, 0.0));
+    // The same with the value's marker.
+    let (created, spent) = measured(&nexo, 201, create(&with(2))).await;
+    assert_eq!(spent, cost(&transaction, 0.0, UNIQUE));
+    let (_, spent) = measured(&nexo, 201, create(&with(3)).header("idempotency-key", "b")).await;
+    assert_eq!(spent, cost(&transaction, 0.0, UNIQUE_AND_IDEMPOTENT));
+    let path = path(&created.body);
+
+    // A PUT that changes nothing of that is one plain update.
+    let put = |body: &Value| company.request(Method::PUT, &path).json(body);
+    let (_, spent) = measured(&nexo, 200, put(&with(2))).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 4.0));
+    // One that does finds out by being refused, and goes on with what it found.
+    let (_, spent) = measured(&nexo, 200, put(&with(4))).await;
+    assert_eq!(spent, cost(&["UpdateItem", "TransactWriteItems"], 0.0, CHANGED_VALUE));
+    // A deleted record's value stays marked; the marker says nothing without the record.
+    let (_, spent) = measured(&nexo, 204, company.request(Method::DELETE, &path)).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 3.0));
+    let (_, spent) = measured(&nexo, 200, company.request(Method::POST, &format!("{path}/restore"))).await;
+    assert_eq!(spent, cost(&["GetItem", "TransactWriteItems"], 1.0, UNIQUE));
+}
+
+const IDEMPOTENT: f64 = 6.0;
+const UNIQUE: f64 = 6.0;
+const UNIQUE_AND_IDEMPOTENT: f64 = 8.0;
+const CHANGED_VALUE: f64 = 7.0;
+
+#[tokio::test]
+async fn logging_in_and_staying_so_costs_little() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let post = |path: &str, body: &Value| nexo.request(Method::POST, path).json(body);
+
+    let (registered, spent) =
+        measured(&nexo, 201, post("/api/auth/register", &registration("units@company.example"))).await;
+    // The login, the account, the user and the session: four items in one transaction.
+    assert_eq!(spent, cost(&["TransactWriteItems"], 0.0, 8.0));
+
+    let credentials = json!({"email": company.email, "password": nexo_tests::PASSWORD});
+    let (answer, spent) = measured(&nexo, 200, post("/api/auth/login", &credentials)).await;
+    // Read, consistently: the login and three counts, and later the profile. Written: an attempt in
+    // each of two counts; session, login and cleared count in one transaction; and a count put back.
+    let calls = ["BatchGetItem", "UpdateItem", "UpdateItem", "GetItem", "TransactWriteItems", "UpdateItem"];
+    assert_eq!(spent, cost(&calls, 5.0, 9.0));
+    let refresh = json!({"refreshToken": answer.body["refreshToken"]});
+    let (_, spent) = measured(&nexo, 200, post("/api/auth/refresh", &refresh)).await;
+    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 1.0));
+
+    // `auth` looks at the session of each request; the other functions once a minute. The first of
+    // all requests also read the public keys.
+    let token = registered.body["accessToken"].as_str().unwrap();
+    let signed_in = |path: &str| nexo.request(Method::GET, path).bearer_auth(token);
+    assert_eq!(Answer::of(signed_in("/api/auth/profile")).await.status, 200);
+    let (_, calls) = nexo.calls_of(Answer::of(signed_in("/api/auth/profile"))).await;
+    assert_eq!(cost_of(&calls), cost(&["GetItem", "GetItem"], 2.0, 0.0));
+    assert_eq!(Answer::of(signed_in("/api/clients")).await.status, 200);
+    nexo.clock.advance(60_000);
+    for calls_then in [2, 1] {
+        let (answer, calls) = nexo.calls_of(Answer::of(signed_in("/api/clients"))).await;
+        assert_eq!((answer.status.as_u16(), calls.len()), (200, calls_then), "{calls:?}");
+        let of_function =
+            calls.iter().filter(|call| matches!(call.caller, Some(CallerIdentity::Function { .. })));
+        assert_eq!(of_function.count(), calls_then - 1);
+    }
+}
