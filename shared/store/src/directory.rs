@@ -297,10 +297,10 @@ impl Directory {
         change.set("count", AttributeValue::N(next.count.to_string()));
         change.set("nextAt", AttributeValue::N(next.next_at.to_string()));
         change.set("expiresAt", AttributeValue::N(forget_at.to_string()));
-        let absent = change.absent("pk");
         let over = change.less("expiresAt", "now", AttributeValue::N((self.now() / 1000).to_string()));
+        // A name that no expression uses is refused, so each is made where it is used.
         let condition = if seen.count == 0 {
-            format!("({absent} OR {over})")
+            format!("({} OR {over})", change.absent("pk"))
         } else {
             let same = change.equals_number("count", "seen", u64::from(seen.count));
             format!("({same} AND NOT {over})")
