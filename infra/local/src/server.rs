@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::clock::request_id;
 use crate::external::{External, ensure_table};
 use crate::functions::{Environment, FUNCTIONS, auth_settings};
 use crate::issuer::{CallerIdentity, LocalIssuer};
@@ -82,6 +83,8 @@ pub enum StartError {
 pub struct Server {
     address: SocketAddr,
     gateway: Gateway,
+    functions: BTreeMap<String, FunctionHandle>,
+    time: crate::Clock,
     door: Door,
     template: Template,
     issuer: LocalIssuer,
@@ -118,7 +121,7 @@ impl Server {
             made.await.map_err(StartError::Data)?;
         }
         let handles = start_functions(&options, &template, &door, &issuer, &secrets).await?;
-        let gateway = Gateway::new(&template, handles, None, time)
+        let gateway = Gateway::new(&template, handles.clone(), None, time.clone())
             .map_err(|error| StartError::Template(error.to_string()))?;
         let inside = gateway.clone();
         let (stop, stopped) = oneshot::channel();
@@ -132,7 +135,19 @@ impl Server {
         if let Some(port) = options.engine_port {
             background.push(serve_engine(door.clone(), port).await?);
         }
-        Ok(Self { address, gateway: inside, door, template, issuer, secrets, stop: Some(stop), running, background })
+        Ok(Self {
+            address,
+            gateway: inside,
+            functions: handles,
+            time,
+            door,
+            template,
+            issuer,
+            secrets,
+            stop: Some(stop),
+            running,
+            background,
+        })
     }
 
     /// Where it listens, such as `http://127.0.0.1:4000`.
@@ -143,6 +158,18 @@ impl Server {
     /// Answers a request as if it had come from this machine.
     pub async fn handle(&self, request: http::Request<axum::body::Body>) -> http::Response<axum::body::Body> {
         self.gateway.handle(request, self.address).await
+    }
+
+    /// Calls a function with an event, as `sam local invoke` does.
+    ///
+    /// # Errors
+    /// There is no such function, or it failed: it panicked, or took longer than it may.
+    pub async fn invoke(&self, function: &str, event: Vec<u8>) -> Result<Vec<u8>, String> {
+        let handle = self.functions.get(function).ok_or("no such function")?;
+        let limit = self.template.functions.get(function).map(|it| it.timeout).unwrap_or_default();
+        let now_ms = (self.time)();
+        let reply = handle.invoke(event, &request_id(now_ms), now_ms, limit).await;
+        reply.map_err(|error| format!("{function}: {error:?}"))
     }
 
     /// The guard in front of the table, with its log and its faults.

@@ -27,7 +27,7 @@ impl std::fmt::Debug for FunctionHandle {
 
 /// Why a call gave no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FunctionError {
+pub(crate) enum FunctionError {
     /// It took longer than it may.
     TimedOut,
     /// It panicked, or took or gave what is not the protocol's.
@@ -59,7 +59,7 @@ pub fn function(router: Router) -> FunctionHandle {
 impl FunctionHandle {
     /// Calls the function. Like a Lambda invocation, the call goes on when the client has left,
     /// until it is done or its time is over.
-    pub(super) async fn invoke(
+    pub(crate) async fn invoke(
         &self,
         event: Vec<u8>,
         request_id: &str,

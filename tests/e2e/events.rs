@@ -1,0 +1,100 @@
+//! The files of `events/`: each goes through its function, and some through the function's real binary
+//! under AWS's runtime interface emulator.
+
+mod emulator;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lambda_http::request::LambdaRequest;
+use nexo_local::FUNCTIONS;
+use nexo_tests::{Nexo, project};
+use serde_json::Value;
+
+/// Every event in the order of a tour, and the status of its answer.
+const TOUR: &[(&str, u16)] = &[
+    ("health-get", 200),
+    ("openapi-get", 200),
+    ("auth-register", 201),
+    ("auth-login-wrong-password", 401),
+    ("auth-login", 200),
+    ("auth-refresh", 200),
+    ("clients-list-no-token", 401),
+    ("clients-create", 201),
+    ("clients-get", 200),
+    ("clients-list", 200),
+    ("clients-update", 200),
+    ("clients-delete", 204),
+    ("fallback-not-found", 404),
+    ("fallback-method-not-allowed", 405),
+];
+
+/// An event, with what the tour learnt in place of its placeholders.
+fn event(name: &str, learnt: &BTreeMap<&'static str, String>) -> String {
+    let path = project().join("events").join(name).with_extension("json");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = learnt.iter().fold(text, |text, (placeholder, value)| text.replace(placeholder, value));
+    assert!(!text.contains("{{"), "{name} comes too early in the tour: {text}");
+    let parsed: LambdaRequest = serde_json::from_str(&text).expect("an event");
+    assert!(matches!(parsed, LambdaRequest::ApiGatewayV2(_)), "{name} is no event of an HTTP API");
+    text
+}
+
+/// The function whose route the event names.
+fn function(nexo: &Nexo, event: &str) -> String {
+    let event: Value = serde_json::from_str(event).unwrap();
+    let key = event["routeKey"].as_str().unwrap().to_owned();
+    assert_eq!(event["requestContext"]["routeKey"], key);
+    let functions = &nexo.server().template().functions;
+    let serves = |id: &&String| functions[*id].routes.iter().any(|route| route.key() == key);
+    functions.keys().find(serves).unwrap_or_else(|| panic!("no function serves {key}")).clone()
+}
+
+/// Calls the function of an event and answers its status and body.
+async fn invoke(nexo: &Nexo, event: &str) -> (u16, Value) {
+    let reply = nexo.server().invoke(&function(nexo, event), event.as_bytes().to_vec()).await.unwrap();
+    answer(&serde_json::from_slice(&reply).unwrap())
+}
+
+/// The status and the body of a function's reply.
+fn answer(reply: &Value) -> (u16, Value) {
+    let status = reply["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let body = reply["body"].as_str().unwrap_or_default();
+    (status.expect("a status"), serde_json::from_str(body).unwrap_or_default())
+}
+
+/// Remembers what later events need of an answer.
+fn learn(learnt: &mut BTreeMap<&'static str, String>, name: &str, body: &Value) {
+    for (placeholder, member, from) in [
+        ("{{ACCESS_TOKEN}}", "accessToken", "auth-login"),
+        ("{{REFRESH_TOKEN}}", "refreshToken", "auth-login"),
+        ("{{CLIENT_ID}}", "id", "clients-create"),
+    ] {
+        if name == from {
+            learnt.insert(placeholder, body[member].as_str().expect(member).to_owned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_event_goes_through_its_function() {
+    let nexo = Nexo::start().await;
+    let (mut learnt, mut called) = (BTreeMap::new(), BTreeSet::new());
+    for (name, status) in TOUR {
+        let event = event(name, &learnt);
+        called.insert(function(&nexo, &event));
+        let (answered, body) = invoke(&nexo, &event).await;
+        assert_eq!(answered, *status, "{name}: {body} {:?}", nexo.log().last());
+        learn(&mut learnt, name, &body);
+    }
+    let functions: BTreeSet<_> = FUNCTIONS.iter().map(|(id, _)| (*id).to_owned()).collect();
+    assert_eq!(called, functions, "functions with an event, and functions");
+}
+
+#[test]
+fn every_event_is_in_the_tour() {
+    let files = std::fs::read_dir(project().join("events")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let events: BTreeSet<_> =
+        names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
+    assert_eq!(events, TOUR.iter().map(|(name, _)| (*name).to_owned()).collect());
+}
