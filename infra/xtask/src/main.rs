@@ -1,7 +1,12 @@
 //! The project's own tools.
 #![expect(clippy::disallowed_macros, reason = "a program that talks to a person")]
 
+mod event;
+mod licences;
 mod openapi;
+mod process;
+mod template;
+mod test;
 
 use std::process::ExitCode;
 
@@ -17,13 +22,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Checks and tests everything
+    Test,
     /// Writes openapi.json from the declarations of the routes
     Openapi,
+    /// Prints an event with the tokens and ids of the running local server
+    Event(event::Event),
+}
+
+/// What tasks that speak HTTP run on.
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| error.to_string())
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
+        Task::Test => test::everything(),
         Task::Openapi => openapi::write(),
+        Task::Event(event) => event.print(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
