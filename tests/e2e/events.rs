@@ -1,5 +1,6 @@
 //! The files of `events/`: each goes through its function, and some through the function's real binary
 //! under AWS's runtime interface emulator.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod emulator;
 
