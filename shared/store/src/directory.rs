@@ -300,7 +300,9 @@ impl Directory {
         let over = change.less("expiresAt", "now", AttributeValue::N((self.now() / 1000).to_string()));
         // A name that no expression uses is refused, so each is made where it is used.
         let condition = if seen.count == 0 {
-            format!("({} OR {over})", change.absent("pk"))
+            // A count that was forgiven stays at nought until its item expires.
+            let none = change.equals_number("count", "seen", 0);
+            format!("({} OR {none} OR {over})", change.absent("pk"))
         } else {
             let same = change.equals_number("count", "seen", u64::from(seen.count));
             format!("({same} AND NOT {over})")
