@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -87,7 +87,6 @@ pub struct Server {
     time: crate::Clock,
     door: Door,
     template: Template,
-    issuer: LocalIssuer,
     secrets: Secrets,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<std::io::Result<()>>,
@@ -142,7 +141,6 @@ impl Server {
             time,
             door,
             template,
-            issuer,
             secrets,
             stop: Some(stop),
             running,
@@ -188,21 +186,7 @@ impl Server {
     /// # Errors
     /// When there is no such function, or its credentials cannot be sealed.
     pub fn environment(&self, function: &str, endpoint: &str) -> Result<Environment, String> {
-        let described = self.template.functions.get(function).ok_or("no such function")?;
-        let token = seal_role(&self.issuer, &described.role)?;
-        let mut environment = described.environment.clone();
-        self.secrets.fill(&mut environment);
-        for (name, value) in [
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("AWS_SESSION_TOKEN", &token),
-            ("AWS_REGION", REGION),
-            ("NEXO_DYNAMODB_ENDPOINT", endpoint),
-            ("NEXO_STS_ENDPOINT", endpoint),
-        ] {
-            environment.insert(name.to_owned(), value.to_owned());
-        }
-        Ok(environment)
+        environment(&self.template, &self.secrets, function, endpoint)
     }
 
     /// Stops: no new requests, the running ones are answered first.
@@ -233,6 +217,45 @@ impl Drop for Server {
 
 /// A region that compatible servers know; the embedded engine knows none.
 const REGION: &str = "us-east-1";
+
+/// The environment of a function's real binary that is to use the table of a data folder, which
+/// `cargo dev --engine-port` serves at `endpoint`.
+///
+/// # Errors
+/// When the template or the folder cannot be read, or there is no such function.
+pub fn environment_in(
+    template: &Path,
+    data: &Path,
+    function: &str,
+    endpoint: &str,
+) -> Result<Environment, String> {
+    let template = Template::read(template, &BTreeMap::new()).map_err(|error| error.to_string())?;
+    environment(&template, &Secrets::open(Some(data))?, function, endpoint)
+}
+
+fn environment(
+    template: &Template,
+    secrets: &Secrets,
+    function: &str,
+    endpoint: &str,
+) -> Result<Environment, String> {
+    let described =
+        template.functions.get(function).ok_or_else(|| format!("the template has no {function}"))?;
+    let token = seal_role(&LocalIssuer::from_key(secrets.issuer_key), &described.role)?;
+    let mut environment = described.environment.clone();
+    secrets.fill(&mut environment);
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_SESSION_TOKEN", &token),
+        ("AWS_REGION", REGION),
+        ("NEXO_DYNAMODB_ENDPOINT", endpoint),
+        ("NEXO_STS_ENDPOINT", endpoint),
+    ] {
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    Ok(environment)
+}
 
 async fn listen(port: u16) -> Result<TcpListener, StartError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|reason| StartError::Port { port, reason })

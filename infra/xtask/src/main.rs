@@ -1,6 +1,7 @@
 //! The project's own tools.
 #![expect(clippy::disallowed_macros, reason = "a program that talks to a person")]
 
+mod env;
 mod event;
 mod licences;
 mod openapi;
@@ -26,6 +27,8 @@ enum Task {
     Test,
     /// Writes openapi.json from the declarations of the routes
     Openapi,
+    /// Prints the environment in which a function's real binary uses the local table
+    Env(env::Env),
     /// Prints an event with the tokens and ids of the running local server
     Event(event::Event),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test::everything(),
         Task::Openapi => openapi::write(),
+        Task::Env(env) => env.print(),
         Task::Event(event) => event.print(),
     };
     match outcome {
