@@ -249,7 +249,10 @@ impl Answer {
             assert!(self.body[member].is_string(), "{member} is missing: {self:?}");
         }
         assert_eq!(self.body["requestId"], self.header("x-request-id"), "{self:?}");
-        let text = self.body.to_string();
+        let mut said = self.body.clone();
+        // Random letters may spell anything.
+        said["requestId"] = Value::Null;
+        let text = said.to_string();
         for internal in ["panicked", "aws", "dynamo", "src/", ".rs", "AccessDenied", "LeadingKeys"] {
             assert!(!text.contains(internal), "{internal} shows: {text}");
         }

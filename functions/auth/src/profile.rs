@@ -6,7 +6,7 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use nexo_api::{IfMatch, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{Email, LanguageTag, Role, Text, TimeZoneName, Timestamp, UserId, WebUrl};
-use nexo_store::{Profile, ProfileChange};
+use nexo_store::{Profile, ProfileChange, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// What a user may change of the own profile.
@@ -45,23 +45,16 @@ pub(crate) struct ProfileView {
     roles: Vec<Role>,
 }
 
-fn answer(id: UserId, profile: Profile) -> Response {
+fn view(id: UserId, profile: Profile) -> ProfileView {
     let Profile { email, first_name, last_name, locale, time_zone, avatar_url, role, created_at, version } = profile;
     let roles = vec![role];
-    let view = ProfileView {
-        id,
-        version,
-        created_at,
-        email,
-        first_name,
-        last_name,
-        locale,
-        time_zone,
-        avatar_url,
-        roles,
-    };
+    ProfileView { id, version, created_at, email, first_name, last_name, locale, time_zone, avatar_url, roles }
+}
+
+fn answer(id: UserId, profile: Profile) -> Response {
+    let view = view(id, profile);
     let mut response = json(StatusCode::OK, &view);
-    if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", view.version)) {
         response.headers_mut().insert(ETAG, etag);
     }
     response
@@ -88,6 +81,14 @@ pub(crate) async fn change(
     let directory = platform.directory(context.meter());
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     let wanted = ProfileChange { values: &values, fields: &fields, expected };
-    let changed = directory.change_profile(&principal.account, &principal.user, &wanted).await?;
-    Ok(answer(principal.user, changed))
+    match directory.change_profile(&principal.account, &principal.user, &wanted).await {
+        Ok(changed) => Ok(answer(principal.user, changed)),
+        Err(stale @ StoreError::Stale { .. }) => {
+            let current = directory.profile(&principal.account, &principal.user).await?;
+            let current = serde_json::to_value(view(principal.user, current));
+            let current = current.map_err(|error| Problem::internal(&error))?;
+            Err(Problem::from(stale).with_member("current", current))
+        }
+        Err(error) => Err(error.into()),
+    }
 }

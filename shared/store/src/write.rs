@@ -19,7 +19,8 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
 use crate::record::{
-    CLAIMS, Entity, Input, Item, RECORD_KIND, Record, Reference, Target, Unique, attributes, claims, index_attributes, name_key,
+    CLAIMS, Entity, Input, Item, RECORD_KIND, Record, Reference, Target, Unique, attributes, claims,
+    index_attributes, name_key,
 };
 use crate::table::{Stamp, Updated, refusal, version};
 use crate::transaction::{Refusal, Transaction, key_item};
@@ -207,7 +208,10 @@ impl TenantTable {
         let key = self.scope.record(id);
         for _ in 0..ATTEMPTS {
             let item = self.read(&key, true).await?.ok_or(StoreError::NotFound)?;
-            if !item.contains_key("deletedAt") {
+            // The TTL removes items up to days late.
+            let purge = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+            let is_over = purge.is_some_and(|at| at <= self.store.clock.now_seconds());
+            if is_over || !item.contains_key("deletedAt") {
                 return Err(StoreError::NotFound);
             }
             let current: Entity<R> = Entity::from_item(item)?;
@@ -219,7 +223,11 @@ impl TenantTable {
         Err(StoreError::Busy)
     }
 
-    async fn restore_read<R: Record>(&self, key: &Key, mut entity: Entity<R>) -> Result<Entity<R>, StoreError> {
+    async fn restore_read<R: Record>(
+        &self,
+        key: &Key,
+        mut entity: Entity<R>,
+    ) -> Result<Entity<R>, StoreError> {
         let stamp = self.stamp()?;
         let mut change = self.change_of_any(&stamp);
         change.if_equal("version", AttributeValue::N(entity.version.to_string()));
@@ -230,17 +238,14 @@ impl TenantTable {
             change.set(name, AttributeValue::S(value));
         }
         let unique = entity.input.fields.unique();
-        // The tree may have grown around the gap it left.
-        let mut parents = entity.input.fields.references();
-        parents.retain(|reference| reference.target == Target::Parent);
-        if unique.is_empty() && parents.is_empty() {
+        if unique.is_empty() {
             return match self.update(key, &change).await? {
                 Updated::Done(item) => Entity::from_item(item),
                 Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
                 Updated::Refused(_) => Err(StoreError::Stale { version: entity.version }),
             };
         }
-        self.change_with_claims(key, &stamp, &change, &unique, &parents, &entity).await
+        self.change_with_claims(key, &stamp, &change, &unique, &[], &entity).await
     }
 
     /// Replaces a record whose unique values or references change, in a transaction.
@@ -256,7 +261,8 @@ impl TenantTable {
             let stamp = self.stamp()?;
             let change = self.replacement(key, &stamp, Some(current.version), input)?;
             let held = current.input.fields.unique();
-            let unique: Vec<_> = input.fields.unique().into_iter().filter(|new| !held.contains(new)).collect();
+            let unique: Vec<_> =
+                input.fields.unique().into_iter().filter(|new| !held.contains(new)).collect();
             let named = self.references(&current.input);
             let references: Vec<_> =
                 self.references(input).into_iter().filter(|new| !named.contains(new)).collect();
@@ -397,7 +403,8 @@ impl TenantTable {
     }
 
     /// Walks from the new parent to the root, and lets the transaction check that the path is still
-    /// the same: two moves that would close a cycle together cannot both succeed.
+    /// the same: two moves that would close a cycle together cannot both succeed. The path leads
+    /// through deleted ancestors too, so that restoring one never closes a cycle.
     async fn check_ancestors<R: Record>(
         &self,
         transaction: &mut Transaction<Part>,
@@ -415,14 +422,19 @@ impl TenantTable {
             if key == *record {
                 return Err(StoreError::Cycle { field });
             }
-            let item = self.read(&key, true).await?.filter(|item| !item.contains_key("deletedAt"));
+            let is_parent = parent == reference.id;
+            let item =
+                self.read(&key, true).await?.filter(|item| !is_parent || !item.contains_key("deletedAt"));
             let Some(item) = item else {
-                // A deleted ancestor further up ends the path; a deleted parent is no parent.
-                return if parent == reference.id { Err(StoreError::NoSuchReference { field }) } else { Ok(()) };
+                // A purged ancestor further up ends the path; a deleted parent is no parent.
+                return if is_parent { Err(StoreError::NoSuchReference { field }) } else { Ok(()) };
             };
             let above = item.get(field).and_then(|value| value.as_s().ok()).cloned();
             let mut same = Expression::new();
-            same.if_exists("pk").if_absent("deletedAt");
+            same.if_exists("pk");
+            if is_parent {
+                same.if_absent("deletedAt");
+            }
             match &above {
                 Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
                 None => same.if_absent(field),

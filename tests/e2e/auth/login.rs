@@ -1,0 +1,93 @@
+//! `POST /api/auth/login`.
+
+use nexo_tests::{Answer, Nexo, PASSWORD};
+use serde_json::{Value, json};
+
+use super::{MINUTE, get_as, log_in, text};
+
+#[tokio::test]
+async fn a_login_answers_tokens_and_the_user() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let answer = log_in(&nexo, &company.email, PASSWORD).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = &answer.body;
+    let wanted = json!({
+        "accessToken": body["accessToken"], "refreshToken": body["refreshToken"],
+        "tokenType": "Bearer", "expiresIn": 900, "user": company.tokens["user"],
+    });
+    assert_eq!(*body, wanted);
+    assert_ne!(body["accessToken"], company.tokens["accessToken"]);
+    assert_ne!(body["refreshToken"], company.tokens["refreshToken"]);
+    assert_eq!(get_as(&nexo, text(body, "accessToken"), "/api/clients").await.status, 200);
+}
+
+/// An answer without what differs from one to the next.
+fn uniform(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
+    let mut headers: Vec<_> = answer
+        .headers
+        .iter()
+        .filter(|(name, _)| !["x-request-id", "apigw-requestid", "date"].contains(&name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    headers.sort();
+    let mut body = answer.body.clone();
+    for varying in ["requestId", "timestamp"] {
+        body.as_object_mut().unwrap().remove(varying);
+    }
+    (answer.status.as_u16(), headers, body)
+}
+
+#[tokio::test]
+async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (wrong, wrong_calls) = nexo.calls_of(log_in(&nexo, &company.email, "not the right password")).await;
+    let (unknown, unknown_calls) = nexo.calls_of(log_in(&nexo, "nobody@acme.example", PASSWORD)).await;
+    wrong.assert_problem(401, "invalid_credentials");
+    assert_eq!(uniform(&wrong), uniform(&unknown));
+    let calls = |calls: &[std::sync::Arc<nexo_local::StoreCall>]| {
+        calls.iter().map(|call| (call.operation.clone(), call.keys.len(), call.status)).collect::<Vec<_>>()
+    };
+    assert_eq!(calls(&wrong_calls), calls(&unknown_calls));
+}
+
+#[tokio::test]
+async fn what_is_not_a_login_is_refused_before_it_counts() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    for (body, wanted) in [
+        (json!({"email": company.email}), ("/password", "required")),
+        (json!({"password": PASSWORD}), ("/email", "required")),
+        (json!({"email": "x", "password": PASSWORD}), ("/email", "invalid_email")),
+        (json!({"email": company.email, "password": 1}), ("/password", "invalid_type")),
+        (
+            json!({"email": company.email, "password": PASSWORD, "account": "x"}),
+            ("/account", "unknown_field"),
+        ),
+    ] {
+        for _ in 0..2 {
+            let answer = nexo.post("/api/auth/login", &body).await;
+            answer.assert_problem(422, "validation_failed");
+            assert_eq!(answer.field_errors(), [(wanted.0.to_owned(), wanted.1.to_owned())]);
+        }
+    }
+    assert_eq!(log_in(&nexo, &company.email, PASSWORD).await.status, 200);
+    // However short: what may be chosen is another question than what was typed.
+    log_in(&nexo, &company.email, "short").await.assert_problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn an_access_token_ends_after_15_minutes() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    nexo.clock.advance(15 * MINUTE - 5_000);
+    assert_eq!(company.get("/api/clients").await.status, 200);
+    assert_eq!(company.get("/api/auth/profile").await.status, 200);
+    nexo.clock.advance(6_000);
+    for path in ["/api/clients", "/api/auth/profile"] {
+        let answer = company.get(path).await;
+        answer.assert_problem(401, "unauthenticated");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+    }
+}
