@@ -187,6 +187,9 @@ pub(crate) async fn change(
         return Err(Problem::invalid_field("/currentPassword", "wrong_password", "is not your password"));
     }
     let new = auth.hasher.hash(change.new_password).await?;
+    // Before as well as after: whoever's answer is lost now cannot try again with the old password,
+    // and must not leave others logged in.
+    sessions::end_all_but(&directory, &principal, Some(&principal.session)).await?;
     directory.change_password(&profile.email, &login.password_hash, &new).await?;
     // The password is changed: one attempt that stays counted must not undo it.
     let _ = directory.forgive(&counted.attempts).await;

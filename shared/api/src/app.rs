@@ -27,10 +27,8 @@ pub fn app(routes: Routes) -> Router {
 
 /// [`app`] with another deadline, so that a test need not wait for 25 s.
 pub fn app_with_deadline(routes: Routes, deadline: Duration) -> Router {
-    let (router, platform) = routes.into_parts();
-    router
-        .with_state(platform.clone())
-        .layer(middleware::from_fn_with_state((platform, deadline), surround))
+    let (bound, platform) = routes.into_parts();
+    bound.with_state(platform.clone()).layer(middleware::from_fn_with_state((platform, deadline), surround))
 }
 
 async fn surround(
@@ -69,7 +67,15 @@ async fn surround(
     }
     // What a person may see must not stay in a cache that others share (RFC 9111, section 5.2.2.5).
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let line = line(&context, method.as_str(), route.as_deref(), response.status().as_u16(), begun.elapsed(), raised.as_ref(), now);
+    let line = line(
+        &context,
+        method.as_str(),
+        route.as_deref(),
+        response.status().as_u16(),
+        begun.elapsed(),
+        raised.as_ref(),
+        now,
+    );
     (platform.log)(&line);
     response
 }
@@ -133,6 +139,7 @@ fn line(
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     format!("panic: {}", text.unwrap_or("without a message"))
 }

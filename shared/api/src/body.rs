@@ -101,12 +101,16 @@ pub(crate) fn lay_over(
     let mut document = sample.clone();
     for (name, value) in patch {
         let pointer = format!("/{}", escape(name));
-        if value.is_null() && sample.contains_key(name) {
-            errors.add(&pointer, "required", "is required and cannot be removed");
-        } else if value.is_null() && !known.contains_key(name) {
-            errors.add(&pointer, "unknown_field", "is not a field here");
-        } else if !value.is_null() && !(value.is_object() && known.contains_key(name)) {
-            document.insert(name.clone(), value.clone());
+        let is_known = known.contains_key(name);
+        match value {
+            Value::Null if sample.contains_key(name) => {
+                errors.add(&pointer, "required", "is required and cannot be removed");
+            }
+            Value::Null if !is_known => errors.add(&pointer, "unknown_field", "is not a field here"),
+            Value::Null | Value::Object(_) if is_known => {}
+            value => {
+                document.insert(name.clone(), value.clone());
+            }
         }
     }
     (document, errors)
@@ -149,7 +153,10 @@ fn expect_type(headers: &HeaderMap, types: &[&str]) -> Result<(), Problem> {
     if types.iter().any(|wanted| essence.eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }
-    Err(Problem::new(Code::UnsupportedMediaType, format!("Send the body as `Content-Type: {}`.", types.join("` or `"))))
+    Err(Problem::new(
+        Code::UnsupportedMediaType,
+        format!("Send the body as `Content-Type: {}`.", types.join("` or `")),
+    ))
 }
 
 async fn collect(request: Request) -> Result<Bytes, Problem> {
@@ -158,7 +165,9 @@ async fn collect(request: Request) -> Result<Bytes, Problem> {
         Err(error) if error.is::<LengthLimitError>() => {
             Err(Problem::new(Code::PayloadTooLarge, format!("A body has at most {LARGEST} bytes.")))
         }
-        Err(error) => Err(Problem::new(Code::MalformedRequest, "The body could not be read.").because(&error)),
+        Err(error) => {
+            Err(Problem::new(Code::MalformedRequest, "The body could not be read.").because(&error))
+        }
     }
 }
 
@@ -173,3 +182,6 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

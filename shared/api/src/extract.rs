@@ -55,7 +55,8 @@ impl FromRequestParts<Platform> for Tenant {
         let SignedIn(principal) = SignedIn::from_request_parts(parts, platform).await?;
         let cache = platform.credentials.as_ref();
         let cache = cache.ok_or_else(|| Problem::internal(&"this function has no tenant role"))?;
-        let credentials = cache.for_principal(&principal).await.map_err(|error| Problem::unavailable(&error))?;
+        let credentials =
+            cache.for_principal(&principal).await.map_err(|error| Problem::unavailable(&error))?;
         let scope = TenantScope::new(principal, credentials).map_err(|error| Problem::internal(&error))?;
         Ok(Self(TenantTable::new(platform.store.clone(), scope, context.info())))
     }
@@ -89,7 +90,10 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
         if wanted == "*" {
             return Ok(Self(None));
         }
-        let version = wanted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).and_then(|v| v.parse().ok());
+        let text = wanted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        // `"03"` reads as the number 3 too, but is another ETag.
+        let version =
+            text.and_then(|text| text.parse().ok().filter(|version: &u64| version.to_string() == text));
         version.map(|version| Self(Some(version))).ok_or_else(|| {
             Problem::new(
                 crate::Code::MalformedRequest,
@@ -113,7 +117,12 @@ impl<S: Sync> FromRequestParts<S> for IfNoneMatch {
 impl IfNoneMatch {
     pub(crate) fn names(&self, etag: &str) -> bool {
         self.0.as_deref().is_some_and(|list| {
-            list.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
+            list.split(',')
+                .map(str::trim)
+                .any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == etag)
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,8 @@ impl ListRequest {
                 "sort" => sort.clone_from(value),
                 _ => {
                     let filter = filters.iter().find(|filter| filter.name == name);
-                    let filter = filter.ok_or_else(|| Problem::invalid_parameter(name, "is not known here"))?;
+                    let filter =
+                        filter.ok_or_else(|| Problem::invalid_parameter(name, "is not known here"))?;
                     let value = (filter.parse)(value)
                         .map_err(|invalid| Problem::invalid_parameter(name, invalid.message()))?;
                     wanted.push((filter.name, value, filter.kind));
@@ -81,12 +82,10 @@ impl ListRequest {
         wanted.sort_by_key(|(name, ..)| *name);
         let mut bound_to = sort;
         for (name, value, _) in &wanted {
-            bound_to.push_str(&format!("\u{1f}{name}={value}"));
+            bound_to.extend(["\u{1f}", name, "=", value]);
         }
-        let after = cursor
-            .map(|cursor| cursors.open(scope, route, &bound_to, cursor))
-            .transpose()
-            .map_err(|_| {
+        let after =
+            cursor.map(|cursor| cursors.open(scope, route, &bound_to, cursor)).transpose().map_err(|_| {
                 Problem::new(
                     Code::InvalidCursor,
                     "Use `nextCursor` of the page before, with the same filters and sort.",
@@ -106,8 +105,12 @@ impl ListRequest {
 
 fn read_limit(value: &str) -> Result<usize, Problem> {
     match value.parse() {
-        Ok(limit) if (1..=LARGEST_LIMIT).contains(&limit) => Ok(limit),
-        _ => Err(Problem::invalid_parameter("limit", format!("must be a whole number from 1 to {LARGEST_LIMIT}"))),
+        // Rust would take a sign, too.
+        Ok(limit) if (1..=LARGEST_LIMIT).contains(&limit) && !value.starts_with('+') => Ok(limit),
+        _ => Err(Problem::invalid_parameter(
+            "limit",
+            format!("must be a whole number from 1 to {LARGEST_LIMIT}"),
+        )),
     }
 }
 
@@ -116,6 +119,12 @@ fn read_sort(value: &str) -> Result<(Order, bool), Problem> {
     let order = SORTS.iter().find(|(known, _)| *known == name).map(|(_, order)| *order);
     order.map(|order| (order, descending)).ok_or_else(|| {
         let names: Vec<_> = SORTS.iter().map(|(name, _)| *name).collect();
-        Problem::invalid_parameter("sort", format!("must be one of {}, with `-` in front for descending", names.join(", ")))
+        Problem::invalid_parameter(
+            "sort",
+            format!("must be one of {}, with `-` in front for descending", names.join(", ")),
+        )
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,13 +28,13 @@ impl Draft<'_> {
     /// The request has a JSON body.
     pub fn body<T: Input + JsonSchema>(&mut self) -> &mut Self {
         let schema = self.generator.subschema_for::<T>().to_value();
-        self.json_body("application/json", schema, T::SAMPLE, true)
+        self.json_body("application/json", &schema, T::SAMPLE, true)
     }
 
     /// The request may have a JSON body.
     pub fn optional_body<T: Input + JsonSchema>(&mut self) -> &mut Self {
         let schema = self.generator.subschema_for::<T>().to_value();
-        self.json_body("application/json", schema, T::SAMPLE, false)
+        self.json_body("application/json", &schema, T::SAMPLE, false)
     }
 
     /// The request has a merge patch of a `T`.
@@ -45,7 +45,7 @@ impl Draft<'_> {
         }
         let name = format!("{}Patch", T::schema_name());
         self.components.insert(name.clone(), schema);
-        self.json_body("application/merge-patch+json", reference(&name), T::SAMPLE, true)
+        self.json_body("application/merge-patch+json", &reference(&name), T::SAMPLE, true)
     }
 
     /// The answer has a JSON body.
@@ -75,7 +75,10 @@ impl Draft<'_> {
 
     /// The request may carry `If-Match`.
     pub fn if_match(&mut self) -> &mut Self {
-        self.header("If-Match", "The ETag the record must have; otherwise the answer is 412 with the record as it is")
+        self.header(
+            "If-Match",
+            "The ETag the record must have; otherwise the answer is 412 with the record as it is",
+        )
     }
 
     pub(crate) fn list<R: Resource>(&mut self) {
@@ -83,14 +86,26 @@ impl Draft<'_> {
         self.operation_id = format!("list{}", capital(plural));
         let sorts: Vec<String> =
             SORTS.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
-        self.query("limit", "Records on a page", json!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": 25}));
-        self.query("cursor", "`nextCursor` of the page before, with the same sort and filters", json!({"type": "string", "minLength": 1}));
-        self.query("sort", "What to sort by; `-` in front for descending", json!({"type": "string", "enum": sorts, "default": DEFAULT_SORT}));
+        self.query(
+            "limit",
+            "Records on a page",
+            &json!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": 25}),
+        );
+        self.query(
+            "cursor",
+            "`nextCursor` of the page before, with the same sort and filters",
+            &json!({"type": "string", "minLength": 1}),
+        );
+        self.query(
+            "sort",
+            "What to sort by; `-` in front for descending",
+            &json!({"type": "string", "enum": sorts, "default": DEFAULT_SORT}),
+        );
         for filter in R::FILTERS {
             let summary = match filter.kind {
                 FilterKind::Equals(_) | FilterKind::Contains(_) | FilterKind::NamePrefix => filter.summary,
             };
-            self.query(filter.name, summary, json!({"type": "string", "minLength": 1}));
+            self.query(filter.name, summary, &json!({"type": "string", "minLength": 1}));
         }
         let entity = self.entity::<R>();
         let page = format!("{}Page", capital(R::NAME));
@@ -113,9 +128,12 @@ impl Draft<'_> {
 
     pub(crate) fn create<R: Resource>(&mut self) {
         self.resource_operation::<R>("create");
-        self.header("Idempotency-Key", "1 to 255 characters: within 24 hours a retry with the same key and body gets the first answer");
+        self.header(
+            "Idempotency-Key",
+            "1 to 255 characters: within 24 hours a retry with the same key and body gets the first answer",
+        );
         let schema = self.input::<R>();
-        self.json_body("application/json", schema, R::SAMPLE, true);
+        self.json_body("application/json", &schema, R::SAMPLE, true);
         self.answered_with::<R>();
         self.headers.insert("Location".into(), text_header("The record's path"));
     }
@@ -132,7 +150,7 @@ impl Draft<'_> {
         self.id::<R::Kind>();
         self.if_match();
         let schema = self.input::<R>();
-        self.json_body("application/json", schema, R::SAMPLE, true);
+        self.json_body("application/json", &schema, R::SAMPLE, true);
         self.answered_with::<R>();
     }
 
@@ -141,7 +159,7 @@ impl Draft<'_> {
         self.id::<R::Kind>();
         self.if_match();
         let schema = self.record_patch::<R>();
-        self.json_body("application/merge-patch+json", schema, R::SAMPLE, true);
+        self.json_body("application/merge-patch+json", &schema, R::SAMPLE, true);
         self.answered_with::<R>();
     }
 
@@ -166,8 +184,9 @@ impl Draft<'_> {
         self.headers.insert("ETag".into(), text_header("The record's version"));
     }
 
-    fn query(&mut self, name: &str, description: &str, schema: Value) {
-        self.parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
+    fn query(&mut self, name: &str, description: &str, schema: &Value) {
+        self.parameters
+            .push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
     }
 
     fn header(&mut self, name: &str, description: &str) -> &mut Self {
@@ -177,10 +196,11 @@ impl Draft<'_> {
         self
     }
 
-    fn json_body(&mut self, media_type: &str, schema: Value, example: &str, required: bool) -> &mut Self {
+    fn json_body(&mut self, media_type: &str, schema: &Value, example: &str, required: bool) -> &mut Self {
         let example: Value = serde_json::from_str(example).unwrap_or_default();
-        self.body =
-            Some(json!({"required": required, "content": {media_type: {"schema": schema, "example": example}}}));
+        self.body = Some(
+            json!({"required": required, "content": {media_type: {"schema": schema, "example": example}}}),
+        );
         self
     }
 
@@ -347,7 +367,8 @@ fn problem_response(status: u16) -> Value {
         "content": {"application/problem+json": {"schema": reference("Problem")}},
     });
     if matches!(status, 429 | 503 | 504) {
-        response["headers"] = json!({"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}});
+        response["headers"] =
+            json!({"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}});
     }
     response
 }

@@ -6,6 +6,7 @@
 //! is read once.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use nexo_domain::Invalid;
 use serde::Serialize;
@@ -93,7 +94,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
         };
         let (mut path, message) = (segments(failure.path()), failure.inner().to_string());
         let (code, text) = explain(&message, &mut path);
-        let pointer = removed.original(&path);
+        let pointer = pointer(&removed.original(&path));
         if !errors.covers(&pointer) {
             errors.add(&pointer, code, text);
         }
@@ -105,7 +106,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
 }
 
 /// One step of a path into a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Member(String),
     Element(usize),
@@ -127,28 +128,37 @@ fn explain(message: &str, path: &mut Vec<Step>) -> (Cow<'static, str>, String) {
     if let Some((code, text)) = Invalid::from_de_message(message) {
         return (Cow::Owned(code), text);
     }
-    let mut named = |kind: &str| {
-        let name = message.strip_prefix(kind)?.split('`').nth(1)?.to_owned();
-        if path.last() != Some(&Step::Member(name.clone())) {
-            path.push(Step::Member(name));
-        }
-        Some(())
-    };
-    if named("unknown field").is_some() {
-        return ("unknown_field".into(), "is not a field here".into());
-    }
-    if named("missing field").is_some() {
+    if let Some((name, _)) = quoted(message, "missing field") {
+        path.push(Step::Member(name.to_owned()));
         return ("required".into(), "is required".into());
     }
-    if named("duplicate field").is_some() {
-        return ("duplicate".into(), "is given twice".into());
+    let given = [
+        ("unknown field", "unknown_field", "is not a field here"),
+        ("duplicate field", "duplicate", "is given twice"),
+    ];
+    for (kind, code, text) in given {
+        if let Some((name, _)) = quoted(message, kind) {
+            // Where the member is there, the path mostly has it already.
+            if !matches!(path.last(), Some(Step::Member(last)) if last == name) {
+                path.push(Step::Member(name.to_owned()));
+            }
+            return (code.into(), text.into());
+        }
     }
-    if let Some(rest) = message.strip_prefix("unknown variant ") {
-        let choices: Vec<_> = rest.split('`').skip(3).step_by(2).collect();
+    if let Some((_, choices)) = quoted(message, "unknown variant") {
+        let choices: Vec<_> = choices.split('`').skip(1).step_by(2).collect();
         return ("invalid_choice".into(), format!("must be one of {}", choices.join(", ")));
     }
     let wanted = message.rsplit_once("expected ").map_or("another value", |(_, wanted)| wanted);
     ("invalid_type".into(), format!("must be {}", words_for(wanted)))
+}
+
+/// The name that serde quotes after `kind`, and what it expected instead. The name can be the
+/// sender's, and hold anything: what is ours begins at the last place that looks like it.
+fn quoted<'a>(message: &'a str, kind: &str) -> Option<(&'a str, &'a str)> {
+    let rest = message.strip_prefix(kind)?.strip_prefix(" `")?;
+    let parted = rest.rsplit_once("`, expected ").or_else(|| rest.rsplit_once("`, there are no "));
+    parted.or_else(|| Some((rest.strip_suffix('`')?, "")))
 }
 
 /// serde names Rust's types; people know JSON's.
@@ -166,31 +176,47 @@ fn words_for(expected: &str) -> &str {
     }
 }
 
-/// Elements taken out of arrays, so that errors after them still point into the original.
+/// Elements taken out of arrays, by where they were in the original, so that errors after them still
+/// point there.
 #[derive(Default)]
-struct Removed(Vec<(Vec<Step>, usize)>);
+struct Removed(BTreeSet<(Vec<Step>, usize)>);
 
 impl Removed {
-    fn original(&self, path: &[Step]) -> String {
-        let mut pointer = String::new();
-        for (depth, step) in path.iter().enumerate() {
-            pointer.push('/');
-            match step {
-                Step::Member(name) => pointer.push_str(&escape(name)),
-                Step::Element(index) => {
-                    let mut index = *index;
-                    // Newest first: each removal moved what came after it by one.
-                    for (array, gone) in self.0.iter().rev() {
-                        if array.as_slice() == &path[..depth] && *gone <= index {
-                            index += 1;
-                        }
-                    }
-                    pointer.push_str(&index.to_string());
+    /// Where `path` led in the original.
+    fn original(&self, path: &[Step]) -> Vec<Step> {
+        let mut original = Vec::with_capacity(path.len());
+        for step in path {
+            let mut step = step.clone();
+            if let Step::Element(index) = &mut step {
+                // In order: each one before it moved it by one.
+                for (_, gone) in self.0.iter().filter(|(array, _)| *array == original) {
+                    *index += usize::from(gone <= index);
                 }
             }
+            original.push(step);
         }
-        pointer
+        original
     }
+
+    fn add(&mut self, path: &[Step]) {
+        let mut original = self.original(path);
+        if let Some(Step::Element(index)) = original.pop() {
+            self.0.insert((original, index));
+        }
+    }
+}
+
+/// A path as a JSON pointer (RFC 6901).
+fn pointer(path: &[Step]) -> String {
+    let mut pointer = String::new();
+    for step in path {
+        pointer.push('/');
+        match step {
+            Step::Member(name) => pointer.push_str(&escape(name)),
+            Step::Element(index) => pointer.push_str(&index.to_string()),
+        }
+    }
+    pointer
 }
 
 /// Takes what `path` names out of the document; `false` when there is nothing to take out.
@@ -218,7 +244,7 @@ fn take_out(document: &mut Value, path: &[Step], sample: &Map<String, Value>, re
         (Step::Member(name), Value::Object(members)) => members.remove(name).is_some(),
         (Step::Element(index), Value::Array(elements)) if *index < elements.len() => {
             elements.remove(*index);
-            removed.0.push((parents.to_vec(), *index));
+            removed.add(path);
             true
         }
         _ => false,
@@ -254,3 +280,6 @@ pub(crate) fn merge_patch(target: &mut Value, patch: &Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

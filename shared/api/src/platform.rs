@@ -67,7 +67,8 @@ impl Platform {
             clock: Clock::system(),
         };
         let mut platform = Self::new(store, &required("NEXO_ISSUER"), vendor);
-        platform.cursors = variable("NEXO_CURSOR_SECRET").map(|secret| CursorKey::from_secret(secret.as_bytes()));
+        platform.cursors =
+            variable("NEXO_CURSOR_SECRET").map(|secret| CursorKey::from_secret(secret.as_bytes()));
         platform
     }
 

@@ -13,7 +13,11 @@ use crate::parse::{FieldError, FieldErrors};
 /// An error, as it is answered. `requestId` and `timestamp` are added on the way out, where both
 /// are known.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Inner>);
+
+/// Behind a pointer, so that a `Result` without a problem stays small.
+#[derive(Debug)]
+struct Inner {
     code: Code,
     detail: String,
     errors: Vec<FieldError>,
@@ -142,14 +146,14 @@ struct Wire<'a> {
 impl Problem {
     /// A problem of this kind, with words for this occurrence.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Inner {
             code,
             detail: detail.into(),
             errors: Vec::new(),
             extensions: Map::new(),
             headers: Vec::new(),
             cause: None,
-        }
+        }))
     }
 
     /// 404, the same for what never was, what was deleted, and what is another account's.
@@ -185,7 +189,7 @@ impl Problem {
         let count = errors.len();
         let noun = if count == 1 { "One field is" } else { "Some fields are" };
         let mut problem = Self::new(Code::ValidationFailed, format!("{noun} not valid; see `errors`."));
-        problem.errors = errors;
+        problem.0.errors = errors;
         problem
     }
 
@@ -220,21 +224,21 @@ impl Problem {
     /// Says what really happened, for the log.
     #[must_use]
     pub fn because(mut self, cause: &impl ToString) -> Self {
-        self.cause = Some(cause.to_string());
+        self.0.cause = Some(cause.to_string());
         self
     }
 
     /// Adds a member of its own.
     #[must_use]
     pub fn with_member(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extensions.insert(name.to_owned(), value.into());
+        self.0.extensions.insert(name.to_owned(), value.into());
         self
     }
 
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.push((name, value));
+        self.0.headers.push((name, value));
         self
     }
 
@@ -246,32 +250,32 @@ impl Problem {
 
     /// The kind.
     pub fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The whole answer.
     pub(crate) fn render(&self, request_id: &str, timestamp: String) -> Response {
         let wire = Wire {
             r#type: "about:blank",
-            title: self.code.title(),
-            status: self.code.status().as_u16(),
-            detail: &self.detail,
-            code: self.code.as_str(),
+            title: self.0.code.title(),
+            status: self.0.code.status().as_u16(),
+            detail: &self.0.detail,
+            code: self.0.code.as_str(),
             request_id,
             timestamp,
-            errors: &self.errors,
-            extensions: &self.extensions,
+            errors: &self.0.errors,
+            extensions: &self.0.extensions,
         };
         // Strings, numbers and maps with string keys always serialise.
         let body = serde_json::to_vec(&wire).unwrap_or_default();
-        let mut response = (self.code.status(), body).into_response();
+        let mut response = (self.0.code.status(), body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        for (name, value) in &self.headers {
+        for (name, value) in &self.0.headers {
             headers.append(name, value.clone());
         }
         response
@@ -284,7 +288,7 @@ pub(crate) struct Raised(pub(crate) std::sync::Arc<Problem>);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.code.status().into_response();
+        let mut response = self.0.code.status().into_response();
         response.extensions_mut().insert(Raised(std::sync::Arc::new(self)));
         response
     }
@@ -294,12 +298,14 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::NotFound => Self::not_found(),
-            StoreError::Stale { version } => {
-                Self::new(Code::StaleVersion, format!("The record's version is {version}, not the one in `If-Match`."))
-            }
+            StoreError::Stale { version } => Self::new(
+                Code::StaleVersion,
+                format!("The record's version is {version}, not the one in `If-Match`."),
+            ),
             StoreError::Taken { field } => {
-                let mut problem = Self::new(Code::AlreadyExists, format!("Another record has this `{field}`."));
-                problem.errors = FieldErrors::one(&format!("/{field}"), "taken", "is taken").into_vec();
+                let mut problem =
+                    Self::new(Code::AlreadyExists, format!("Another record has this `{field}`."));
+                problem.0.errors = FieldErrors::one(&format!("/{field}"), "taken", "is taken").into_vec();
                 problem
             }
             StoreError::NoSuchReference { field } => {
@@ -320,9 +326,11 @@ impl From<StoreError> for Problem {
                 "Another request is changing the same records. Nothing was changed; try again.",
             )
             .retry_after(1),
-            StoreError::Throttled => Self::unavailable(&error),
-            StoreError::Unavailable { .. } => Self::unavailable(&error),
+            StoreError::Throttled | StoreError::Unavailable { .. } => Self::unavailable(&error),
             StoreError::Denied { .. } | StoreError::Corrupt(_) => Self::internal(&error),
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

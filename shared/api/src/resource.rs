@@ -63,6 +63,13 @@ pub fn resource<R: Resource>(platform: &Platform) -> Routes {
 }
 
 /// The table of operations, from which both the routes and their description are made.
+#[cfg_attr(
+    feature = "openapi",
+    expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone is not general enough over its draft's lifetime"
+    )
+)]
 const fn operations<R: Resource>() -> [Operation; 7] {
     let (read, write, delete) = (Access::Needs(R::READ), Access::Needs(R::WRITE), Access::Needs(R::DELETE));
     [
@@ -173,14 +180,13 @@ async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<
         document.insert("ownerId".into(), Value::String(tenant.scope().principal().user.to_string()));
     }
     let input = read_record::<R>(document)?;
-    let Created { entity, replayed } = tenant.create(input, idempotency.as_ref()).await.map_err(|error| {
-        match (error, &idempotency) {
+    let Created { entity, replayed } =
+        tenant.create(input, idempotency.as_ref()).await.map_err(|error| match (error, &idempotency) {
             (StoreError::Busy, Some(_)) => {
                 Problem::new(Code::IdempotencyInProgress, "Try again in a moment.").retry_after(1)
             }
             (error, _) => Problem::from(error),
-        }
-    })?;
+        })?;
     let mut response = answer(StatusCode::CREATED, &entity);
     if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", R::PATH, entity.id)) {
         response.headers_mut().insert(LOCATION, location);
@@ -275,8 +281,8 @@ async fn merge_together<R: Resource>(
         if expected.is_some_and(|version| version != current.version) {
             return Err(StoreError::Stale { version: current.version }.into());
         }
-        let mut document = serde_json::to_value(&current.input)
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let mut document =
+            serde_json::to_value(&current.input).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         if let Value::Object(members) = &mut document {
             members.retain(|_, value| !value.is_null());
         }
@@ -343,7 +349,9 @@ fn canonical(document: &Map<String, Value>) -> String {
         match value {
             Value::Object(members) => {
                 let ordered: std::collections::BTreeMap<_, _> = members.iter().collect();
-                Value::Object(ordered.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect())
+                Value::Object(
+                    ordered.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect(),
+                )
             }
             Value::Array(elements) => Value::Array(elements.iter().map(sorted).collect()),
             other => other.clone(),
@@ -385,8 +393,7 @@ fn parse_record<R: Resource>(
     mut document: Map<String, Value>,
     sample: &Map<String, Value>,
 ) -> Result<Given<R>, FieldErrors> {
-    let common: Map<_, _> =
-        COMMON.iter().filter_map(|name| document.remove_entry(*name)).collect();
+    let common: Map<_, _> = COMMON.iter().filter_map(|name| document.remove_entry(*name)).collect();
     match (parse::<Common>(common, &Map::new()), parse::<R>(document, sample)) {
         (Ok(common), Ok(fields)) => Ok(Given {
             owner_id: common.owner_id,
@@ -412,7 +419,11 @@ fn read_patch<R: Resource>(patch: &Map<String, Value>) -> Result<Given<R>, Probl
 
 /// The problem for a failed write; for a stale version with the record as it is now, so that a
 /// caller can merge.
-async fn with_current<R: Resource>(tenant: &Tenant, id: &nexo_domain::Id<R::Kind>, error: StoreError) -> Problem {
+async fn with_current<R: Resource>(
+    tenant: &Tenant,
+    id: &nexo_domain::Id<R::Kind>,
+    error: StoreError,
+) -> Problem {
     let stale = matches!(error, StoreError::Stale { .. });
     let problem = Problem::from(error);
     if !stale {

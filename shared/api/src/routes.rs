@@ -86,6 +86,7 @@ impl Verb {
 /// What an operation's bodies and parameters look like. Functions carry none of it: it is there for
 /// the tools that describe the API.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "openapi"), derive(Default))]
 pub struct Shape {
     #[cfg(feature = "openapi")]
     pub(crate) describe: fn(&mut crate::openapi::Draft),
@@ -144,7 +145,13 @@ pub struct Routes {
 impl Routes {
     /// No routes yet, under `base`.
     pub fn new(platform: &Platform, base: &'static str) -> Self {
-        Self { platform: platform.clone(), base, router: Router::new(), operations: Vec::new(), has_fallback: false }
+        Self {
+            platform: platform.clone(),
+            base,
+            router: Router::new(),
+            operations: Vec::new(),
+            has_fallback: false,
+        }
     }
 
     /// Binds `operation` to `handler`. The handler runs only for those who may call it.
@@ -156,7 +163,8 @@ impl Routes {
     {
         let path = format!("{}{}", self.base, operation.path);
         let guard = Guard { platform: self.platform.clone(), access: operation.access };
-        let method = on(operation.method.filter(), handler).layer(middleware::from_fn_with_state(guard, check));
+        let method =
+            on(operation.method.filter(), handler).layer(middleware::from_fn_with_state(guard, check));
         self.router = self.router.route(&path, method);
         self.operations.push((path, operation));
         self

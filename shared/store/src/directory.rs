@@ -17,6 +17,7 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
+use crate::table::write_id;
 use crate::transaction::{Transaction, key_item};
 use crate::{Store, StoreError};
 
@@ -246,11 +247,10 @@ impl Directory {
         let login = DirectoryKey::login(email);
         let keys: Vec<_> =
             std::iter::once(&login).chain(counts.iter().map(|attempts| &attempts.0)).map(item_key).collect();
-        let request = KeysAndAttributes::builder()
-            .set_keys(Some(keys))
-            .consistent_read(true)
-            .build()
-            .map_err(|error| StoreError::Unavailable { operation: "BatchGetItem", reason: error.to_string() })?;
+        let request =
+            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(
+                |error| StoreError::Unavailable { operation: "BatchGetItem", reason: error.to_string() },
+            )?;
         self.meter.call();
         let answer = self
             .store
@@ -482,8 +482,12 @@ impl Directory {
         if let Some(version) = wanted.expected {
             change.if_equal("version", AttributeValue::N(version.to_string()));
         }
+        // A retry of this very write, after its answer was lost, must not count twice.
+        let write = AttributeValue::S(write_id()?);
+        change.set("writeId", write.clone()).if_not_equal("writeId", write.clone());
         match self.update(&DirectoryKey::user(account, user), &change).await? {
             Ok(item) => read(item),
+            Err(Some(found)) if found.get("writeId") == Some(&write) => read(found),
             Err(Some(found)) => {
                 Err(StoreError::Stale { version: crate::table::version(&found).unwrap_or_default() })
             }
@@ -591,7 +595,9 @@ impl nexo_identity::Directory for Directory {
         Box::pin(async move {
             let found = Directory::session(self, account, user, session).await;
             found
-                .map(|session| session.map(|session| SessionState { expires_at: session.last_use.expires_at }))
+                .map(|session| {
+                    session.map(|session| SessionState { expires_at: session.last_use.expires_at })
+                })
                 .map_err(|error| DirectoryError(error.to_string()))
         })
     }

@@ -27,7 +27,12 @@ impl Expression {
     }
 
     /// `SET attribute = value`, where the attribute's name does not fit in a placeholder.
-    pub(crate) fn set_named(&mut self, placeholder: &str, attribute: &str, value: AttributeValue) -> &mut Self {
+    pub(crate) fn set_named(
+        &mut self,
+        placeholder: &str,
+        attribute: &str,
+        value: AttributeValue,
+    ) -> &mut Self {
         self.names.insert(format!("#{placeholder}"), attribute.to_owned());
         let value = self.value(placeholder, value);
         self.sets.push(format!("#{placeholder} = {value}"));
@@ -101,7 +106,13 @@ impl Expression {
     }
 
     /// The text of `function(attribute, value)`.
-    pub(crate) fn function(&mut self, function: &str, attribute: &str, value_name: &str, value: &str) -> String {
+    pub(crate) fn function(
+        &mut self,
+        function: &str,
+        attribute: &str,
+        value_name: &str,
+        value: &str,
+    ) -> String {
         let name = self.name(attribute);
         format!("{function}({name}, {})", self.value(value_name, AttributeValue::S(value.to_owned())))
     }
@@ -136,16 +147,11 @@ impl Expression {
     }
 
     pub(crate) fn update(&self) -> String {
-        let mut text = String::new();
-        if !self.sets.is_empty() {
-            text.push_str("SET ");
-            text.push_str(&self.sets.join(", "));
-        }
-        if !self.removes.is_empty() {
-            text.push_str(" REMOVE ");
-            text.push_str(&self.removes.join(", "));
-        }
-        text
+        let clause = |verb, actions: &[String]| {
+            (!actions.is_empty()).then(|| format!("{verb} {}", actions.join(", ")))
+        };
+        let clauses = [clause("SET", &self.sets), clause("REMOVE", &self.removes)];
+        clauses.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     pub(crate) fn condition(&self) -> Option<String> {

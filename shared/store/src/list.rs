@@ -33,7 +33,7 @@ pub enum Filter {
 }
 
 /// One page's worth of a list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ListQuery {
     /// What it is sorted by.
     pub order: Order,
@@ -209,8 +209,7 @@ impl Conditions {
 
 fn start_key(index: &Index, partition: &Partition, after: &Position) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
-    let mut key =
-        Item::from([("pk".into(), text(partition.as_str())), ("sk".into(), text(&after.record))]);
+    let mut key = Item::from([("pk".into(), text(partition.as_str())), ("sk".into(), text(&after.record))]);
     if index.name.is_some() {
         key.insert(index.partition.into(), text(partition.as_str()));
         key.insert(index.sort.into(), text(after.sorted_by.as_deref().unwrap_or_default()));

@@ -51,13 +51,21 @@ impl Meter {
         self.0.calls.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn consumed<'a>(&self, units: Units, consumed: impl IntoIterator<Item = &'a ConsumedCapacity>) {
+    pub(crate) fn consumed<'a>(
+        &self,
+        units: Units,
+        consumed: impl IntoIterator<Item = &'a ConsumedCapacity>,
+    ) {
         let total: f64 = consumed.into_iter().filter_map(ConsumedCapacity::capacity_units).sum();
         let count = match units {
             Units::Read => &self.0.read,
             Units::Write => &self.0.write,
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "units are small and positive")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "units are small and positive"
+        )]
         count.fetch_add((total * 10.0).round() as u64, Ordering::Relaxed);
     }
 }

@@ -173,7 +173,7 @@ pub(crate) fn index_attributes<R: Record>(entity: &Entity<R>, key: &Key) -> [(&'
         ("gsi1pk", partition.to_owned()),
         ("gsi1sk", name_key(&entity.input.fields.sort_name(), key.sort())),
         ("gsi2pk", partition.to_owned()),
-        ("gsi2sk", updated_key(&entity.updated_at, key.sort())),
+        ("gsi2sk", updated_key(entity.updated_at, key.sort())),
     ]
 }
 
@@ -188,12 +188,13 @@ pub(crate) fn name_key(name: &str, ulid: &str) -> String {
 /// A sort key holds at most 1,024 bytes; the separator and the ULID take 27 of them.
 const LONGEST_NAME_KEY: usize = 990;
 
-/// Names compare without regard to case.
+/// Names compare without regard to case. The two small sigmas are one letter: which of them a capital
+/// becomes depends on what follows, and a prefix ends earlier than its name.
 pub(crate) fn fold(name: &str) -> String {
-    name.trim().to_lowercase()
+    name.trim().to_lowercase().replace('ς', "σ")
 }
 
-pub(crate) fn updated_key(at: &Timestamp, ulid: &str) -> String {
+pub(crate) fn updated_key(at: Timestamp, ulid: &str) -> String {
     format!("{at}\u{1f}{ulid}")
 }
 

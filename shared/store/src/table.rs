@@ -159,9 +159,7 @@ impl TenantTable {
 
     /// This moment, and a name for this write.
     pub(crate) fn stamp(&self) -> Result<Stamp, StoreError> {
-        let mut random = [0; 9];
-        getrandom::fill(&mut random)?;
-        Ok(Stamp { now: self.store.clock.now(), write_id: URL_SAFE_NO_PAD.encode(random) })
+        Ok(Stamp { now: self.store.clock.now(), write_id: write_id()? })
     }
 
     /// The start of every change to a live record: the next version, when, by whom, and for which
@@ -199,8 +197,15 @@ impl TenantTable {
 
     /// The order by last change follows every write.
     pub(crate) fn touch(change: &mut Expression, key: &Key, stamp: &Stamp) {
-        change.set("gsi2sk", AttributeValue::S(updated_key(&stamp.now, key.sort())));
+        change.set("gsi2sk", AttributeValue::S(updated_key(stamp.now, key.sort())));
     }
+}
+
+/// A name for one write, so that a retry can tell its own traces from another's.
+pub(crate) fn write_id() -> Result<String, StoreError> {
+    let mut random = [0; 9];
+    getrandom::fill(&mut random)?;
+    Ok(URL_SAFE_NO_PAD.encode(random))
 }
 
 /// The moment and the name of one write.

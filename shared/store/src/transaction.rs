@@ -163,9 +163,10 @@ fn refusals<M>(roles: Vec<M>, reasons: &[CancellationReason]) -> Result<Vec<Refu
         Some((code, _)) if code == "ProvisionedThroughputExceeded" || code == "ThrottlingError" => {
             Err(StoreError::Throttled)
         }
-        Some((code, message)) => {
-            Err(StoreError::Unavailable { operation: "TransactWriteItems", reason: format!("{code}: {message}") })
-        }
+        Some((code, message)) => Err(StoreError::Unavailable {
+            operation: "TransactWriteItems",
+            reason: format!("{code}: {message}"),
+        }),
         None => Err(StoreError::Unavailable {
             operation: "TransactWriteItems",
             reason: "cancelled without a reason".into(),

@@ -86,8 +86,7 @@ impl CursorKey {
         let (head, body) = sealed.split_at_checked(NONCE).ok_or(InvalidCursor)?;
         let nonce = nonce(head).ok_or(InvalidCursor)?;
         let bound = bound_to(scope, route, filter);
-        let plain =
-            self.0.decrypt(&nonce, Payload { msg: body, aad: &bound }).map_err(|_| InvalidCursor)?;
+        let plain = self.0.decrypt(&nonce, Payload { msg: body, aad: &bound }).map_err(|_| InvalidCursor)?;
         let plain = String::from_utf8(plain).map_err(|_| InvalidCursor)?;
         Ok(match plain.split_once(SEPARATOR) {
             Some((record, value)) => {
@@ -105,7 +104,7 @@ fn nonce(bytes: &[u8]) -> Option<XNonce> {
 fn bound_to(scope: &TenantScope, route: &str, filter: &str) -> Vec<u8> {
     let account = scope.account().ulid();
     let mut bytes = Vec::with_capacity(account.len() + route.len() + filter.len() + 24);
-    for part in [account.as_ref(), route, filter] {
+    for part in [account, route, filter] {
         bytes.extend((part.len() as u64).to_be_bytes());
         bytes.extend(part.as_bytes());
     }

@@ -1,6 +1,6 @@
 //! The proof that a request may touch an account's data.
 
-use nexo_domain::{AccountId, IdKind, Kind, Id};
+use nexo_domain::{AccountId, Id, IdKind, Kind};
 use nexo_identity::{Credentials, Principal, Verified};
 
 use crate::key::{Key, ObjectKey, Partition};

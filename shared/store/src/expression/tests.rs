@@ -8,12 +8,12 @@ fn number(value: i64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn names<const N: usize>(pairs: [(&str, &str); N]) -> Option<HashMap<String, String>> {
-    Some(pairs.map(|(placeholder, name)| (placeholder.into(), name.into())).into())
+fn names<const N: usize>(pairs: [(&str, &str); N]) -> HashMap<String, String> {
+    pairs.map(|(placeholder, name)| (placeholder.into(), name.into())).into()
 }
 
-fn values<const N: usize>(pairs: [(&str, AttributeValue); N]) -> Option<HashMap<String, AttributeValue>> {
-    Some(pairs.map(|(placeholder, value)| (placeholder.into(), value)).into())
+fn values<const N: usize>(pairs: [(&str, AttributeValue); N]) -> HashMap<String, AttributeValue> {
+    pairs.map(|(placeholder, value)| (placeholder.into(), value)).into()
 }
 
 #[test]
@@ -32,22 +32,22 @@ fn an_update_sets_and_removes_under_placeholders() {
     change.remove("deletedAt").remove("unique");
     assert_eq!(
         change.update(),
-        "SET #status = :status, #name = :name, #version = #version + :added REMOVE #deletedAt, #unique"
+        "SET #status = :status, #name = :name, #version = #version + :plus_version REMOVE #deletedAt, #unique"
     );
     assert_eq!(change.condition(), None);
     assert_eq!(
         change.names(),
-        names([
+        Some(names([
             ("#status", "status"),
             ("#name", "name"),
             ("#version", "version"),
             ("#deletedAt", "deletedAt"),
             ("#unique", "unique"),
-        ])
+        ]))
     );
     assert_eq!(
         change.values(),
-        values([(":status", text("active")), (":name", text("Acme")), (":added", number(1))])
+        Some(values([(":status", text("active")), (":name", text("Acme")), (":plus_version", number(1))]))
     );
 }
 
@@ -64,16 +64,16 @@ fn an_attribute_that_fits_no_placeholder_is_set_under_another_name() {
     let mut change = Expression::new();
     change.set_named("key1", "a-b.c d", text("x"));
     assert_eq!(change.update(), "SET #key1 = :key1");
-    assert_eq!(change.names(), names([("#key1", "a-b.c d")]));
-    assert_eq!(change.values(), values([(":key1", text("x"))]));
+    assert_eq!(change.names(), Some(names([("#key1", "a-b.c d")])));
+    assert_eq!(change.values(), Some(values([(":key1", text("x"))])));
 }
 
 #[test]
 fn a_number_is_added_or_taken_away() {
     let mut change = Expression::new();
-    change.add("count", -1);
-    assert_eq!(change.update(), "SET #count = #count + :added");
-    assert_eq!(change.values(), values([(":added", number(-1))]));
+    change.add("count", -1).increment("version");
+    assert_eq!(change.update(), "SET #count = #count + :plus_count, #version = #version + :plus_version");
+    assert_eq!(change.values(), Some(values([(":plus_count", number(-1)), (":plus_version", number(1))])));
 }
 
 #[test]
@@ -93,26 +93,26 @@ fn conditions_hold_together() {
     // The value that is set and the value that is expected do not share a placeholder.
     assert_eq!(
         change.values(),
-        values([
+        Some(values([
             (":version", number(4)),
             (":if_version", number(3)),
             (":not_status", text("archived")),
             (":now", number(1000)),
-        ])
+        ]))
     );
 }
 
 #[test]
 fn tests_are_texts_to_be_combined() {
-    let mut tests = Expression::new();
+    let mut expression = Expression::new();
     let texts = [
-        tests.equals("pk", "partition", "A#1#CLI"),
-        tests.equals_number("version", "expected", 3),
-        tests.greater_number("expiresAt", "now", -5),
-        tests.function("begins_with", "gsi1sk", "prefix", "ac"),
-        tests.absent("deletedAt"),
-        tests.exists("kind"),
-        tests.less("until", "limit", number(7)),
+        expression.equals("pk", "partition", "A#1#CLI"),
+        expression.equals_number("version", "expected", 3),
+        expression.greater_number("expiresAt", "now", -5),
+        expression.function("begins_with", "gsi1sk", "prefix", "ac"),
+        expression.absent("deletedAt"),
+        expression.exists("kind"),
+        expression.less("until", "limit", number(7)),
     ];
     assert_eq!(
         texts,
@@ -126,16 +126,16 @@ fn tests_are_texts_to_be_combined() {
             "#until < :limit",
         ]
     );
-    assert_eq!((tests.update(), tests.condition()), (String::new(), None));
+    assert_eq!((expression.update(), expression.condition()), (String::new(), None));
     assert_eq!(
-        tests.values(),
-        values([
+        expression.values(),
+        Some(values([
             (":partition", text("A#1#CLI")),
             (":expected", number(3)),
             (":now", number(-5)),
             (":prefix", text("ac")),
             (":limit", number(7)),
-        ])
+        ]))
     );
 }
 

@@ -117,14 +117,14 @@ proptest! {
         others in any_ulid(),
     ) {
         let expected = (one, &ones).cmp(&(other, &others));
-        prop_assert_eq!(updated_key(&one, &ones).cmp(&updated_key(&other, &others)), expected);
-        prop_assert_eq!(updated_key(&one, &ones).cmp(&updated_key(&one, &others)), ones.cmp(&others));
+        prop_assert_eq!(updated_key(one, &ones).cmp(&updated_key(other, &others)), expected);
+        prop_assert_eq!(updated_key(one, &ones).cmp(&updated_key(one, &others)), ones.cmp(&others));
     }
 
     #[test]
     fn the_next_millisecond_sorts_later(at in any_time()) {
         prop_assume!(at < Timestamp::MAX);
         let next = Timestamp::from_millis(at.as_millis() + 1);
-        prop_assert!(updated_key(&at, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ") < updated_key(&next, ULID));
+        prop_assert!(updated_key(at, "7ZZZZZZZZZZZZZZZZZZZZZZZZZ") < updated_key(next, ULID));
     }
 }

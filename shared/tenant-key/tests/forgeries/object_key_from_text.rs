@@ -1,7 +1,7 @@
 use nexo_tenant_key::ObjectKey;
 
 fn forge() -> ObjectKey {
-    ObjectKey::from("a/01ARZ3NDEKTSV4RRFFQ69G5FAV/passport.pdf")
+    "a/01ARZ3NDEKTSV4RRFFQ69G5FAV/passport.pdf".into()
 }
 
 fn main() {}

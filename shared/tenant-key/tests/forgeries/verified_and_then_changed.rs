@@ -1,7 +1,7 @@
 use nexo_domain::AccountId;
 use nexo_identity::{Principal, Verified};
 
-fn forge(mut verified: Verified<Principal>, victim: AccountId) {
+fn forge(verified: &mut Verified<Principal>, victim: AccountId) {
     verified.account = victim;
 }
 

@@ -1,7 +1,7 @@
 use nexo_identity::{Principal, Verified};
 
 fn forge(principal: Principal) -> Verified<Principal> {
-    Verified::from(principal)
+    principal.into()
 }
 
 fn main() {}

@@ -71,7 +71,8 @@ fn no_bit_of_a_cursor_can_be_changed() {
     for length in 0..cursor.len() {
         assert_eq!(key.open(&scope, ROUTE, FILTER, &cursor[..length]), Err(InvalidCursor), "{length}");
     }
-    for longer in [format!("{cursor}A"), format!("{cursor}AAAA"), format!("{cursor}="), format!(" {cursor}")] {
+    for longer in [format!("{cursor}A"), format!("{cursor}AAAA"), format!("{cursor}="), format!(" {cursor}")]
+    {
         assert_eq!(key.open(&scope, ROUTE, FILTER, &longer), Err(InvalidCursor));
     }
 }

@@ -1,7 +1,7 @@
 //! Keys of an account's data.
 
 use nexo_domain::{AccountId, ClientId, Kind, UserId};
-use nexo_tenant_key::{Key, TenantScope, WrongAccount};
+use nexo_tenant_key::{Key, Principal, TenantScope, Verified, WrongAccount};
 use proptest::prelude::*;
 
 use crate::world::{any_id, any_scope, client, credentials, scope, scope_of, verified};
@@ -50,16 +50,23 @@ fn keys_have_the_form_the_policies_are_written_for() {
     );
     assert_eq!(
         text(&scope.unique(Kind::Client, "taxId", "DE:123")),
-        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#UNQ#?", "UNQ")
+        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#UNQ#GIDw5nLpHvWgh-LG0BqrwKOBfPN2gtjwIkjbtw0OnX0", "UNQ")
     );
     assert_eq!(
         text(&scope.idempotency(Kind::Client, "5f2c")),
-        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#IDM#?", "IDM")
+        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#IDM#dQ-83k-xzP1YYk6xyvDNGsWnmZDriJAYxEPEIga-ou0", "IDM")
     );
-    assert_eq!(
-        scope.object(&client()).as_str(),
-        "a/01BX5ZZKBKACTAV9WEVGEMMVRZ/01ARZ3NDEKTSV4RRFFQ69G5FAV"
-    );
+    assert_eq!(scope.object(&client()).as_str(), "a/01BX5ZZKBKACTAV9WEVGEMMVRZ/01ARZ3NDEKTSV4RRFFQ69G5FAV");
+}
+
+/// What the forgeries leave out.
+#[test]
+fn the_way_to_a_key_is_a_verified_token_and_credentials_of_its_account() {
+    let (account, user) = (AccountId::from_parts(1, [1; 10]), UserId::from_parts(1, [2; 10]));
+    let principal: Verified<Principal> = verified(account, user);
+    let scope = TenantScope::new(principal, credentials(account)).unwrap();
+    let key = scope.record(&client());
+    assert_eq!(*key.partition(), scope.partition(Kind::Client));
 }
 
 #[test]
@@ -117,14 +124,16 @@ proptest! {
     ) {
         prop_assume!(one.account() != other.account());
         let (ones, others) = (partitions(&one, &client, &typed), partitions(&other, &client, &typed));
+        let start = format!("A#{}#", one.account().ulid());
         for left in &ones {
-            prop_assert!(left.starts_with(&format!("A#{}#", one.account().ulid())));
+            prop_assert!(left.starts_with(&start));
             for right in &others {
                 prop_assert!(!left.starts_with(right) && !right.starts_with(left), "{left} {right}");
             }
         }
         let (left, right) = (one.object(&client), other.object(&client));
-        prop_assert!(left.as_str().starts_with(&format!("a/{}/", one.account().ulid())));
+        let start = format!("a/{}/", one.account().ulid());
+        prop_assert!(left.as_str().starts_with(&start));
         prop_assert_ne!(left, right);
     }
 
@@ -136,7 +145,8 @@ proptest! {
         let scope = scope(1);
         let key = |parts: &(String, String)| scope.unique(Kind::Client, &parts.0, &parts.1);
         prop_assert_eq!(key(&one) == key(&other), one == other);
-        prop_assert_ne!(key(&one).partition(), scope.idempotency(Kind::Client, &one.1).partition());
+        let (unique, idempotency) = (key(&one), scope.idempotency(Kind::Client, &one.1));
+        prop_assert_ne!(unique.partition(), idempotency.partition());
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use nexo_domain::{AccountId, ClientId, IdKind, Role, SessionId, Timestamp, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer, Verified,
-    Verifier,
+    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer,
+    Verified, Verifier,
 };
 use nexo_tenant_key::TenantScope;
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ pub(crate) fn verified(account: AccountId, user: UserId) -> Verified<Principal> 
     let token = signer.sign(&Principal { account, user, session, role: Role::Owner }).unwrap();
     let verifier = Verifier::new(Arc::new(directory), ISSUER, clock);
     match pin!(verifier.verify(&token)).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(verified) => verified.unwrap(),
+        Poll::Ready(outcome) => outcome.unwrap(),
         Poll::Pending => panic!("the directory in memory waits for something"),
     }
 }
@@ -65,7 +65,8 @@ pub(crate) fn scope(number: u64) -> TenantScope {
 }
 
 pub(crate) fn any_id<K: IdKind>() -> impl Strategy<Value = nexo_domain::Id<K>> {
-    (0..1_u64 << 48, any::<[u8; 10]>()).prop_map(|(millis, random)| nexo_domain::Id::from_parts(millis, random))
+    (0..1_u64 << 48, any::<[u8; 10]>())
+        .prop_map(|(millis, random)| nexo_domain::Id::from_parts(millis, random))
 }
 
 pub(crate) fn any_scope() -> impl Strategy<Value = TenantScope> {

@@ -1,7 +1,0 @@
-use nexo_tenant_key::Partition;
-
-fn forge() -> Partition {
-    "A#01ARZ3NDEKTSV4RRFFQ69G5FAV#CLI".parse().unwrap()
-}
-
-fn main() {}
