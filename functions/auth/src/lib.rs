@@ -179,7 +179,9 @@ const OWN: [Operation; 4] = [
         access: Access::SignedIn,
         problems: &[400, 412, 413, 415, 422],
         success: 200,
-        shape: shape!(|draft| _ = draft.if_match().patch::<profile::ProfileInput>().answer::<profile::ProfileView>()),
+        shape: shape!(
+            |draft| _ = draft.if_match().patch::<profile::ProfileInput>().answer::<profile::ProfileView>()
+        ),
     },
     Operation {
         method: Verb::Get,

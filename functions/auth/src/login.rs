@@ -69,8 +69,7 @@ pub(crate) async fn login(
     directory.open_session(&email, &login, &session, &state, &by_login.attempts).await?;
     // The session is open: that one attempt too many stays counted for an hour must not undo it.
     let _ = directory.forgive(&by_network.attempts).await;
-    let principal =
-        Principal { account: login.account_id, user: login.user_id, session, role: login.role };
+    let principal = Principal { account: login.account_id, user: login.user_id, session, role: login.role };
     let user = User::new(principal.user, &profile);
     auth.answer(StatusCode::OK, &principal, 0, token_delivery, Some(user))
 }

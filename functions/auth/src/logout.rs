@@ -26,7 +26,9 @@ pub(crate) async fn logout_all(
     SignedIn(principal): SignedIn,
 ) -> Result<Response, Problem> {
     let directory = platform.directory(context.meter());
-    sessions::end_all_but(&directory, &principal, None).await?;
+    // The one that asks comes last: while it lasts, a request that failed half-way can be repeated.
+    sessions::end_all_but(&directory, &principal, &principal.session).await?;
+    directory.end_session(&principal.account, &principal.user, &principal.session).await?;
     Ok(logged_out())
 }
 

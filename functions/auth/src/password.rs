@@ -100,7 +100,8 @@ impl Default for Hasher {
 
 /// A hash that no password has: verified against when there is no login, so that the answer takes
 /// the same work.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bmV4b25vYm9keW5leG8$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bmV4b25vYm9keW5leG8$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 impl Hasher {
     /// The password's hash, as a PHC string.
@@ -189,10 +190,10 @@ pub(crate) async fn change(
     let new = auth.hasher.hash(change.new_password).await?;
     // Before as well as after: whoever's answer is lost now cannot try again with the old password,
     // and must not leave others logged in.
-    sessions::end_all_but(&directory, &principal, Some(&principal.session)).await?;
+    sessions::end_all_but(&directory, &principal, &principal.session).await?;
     directory.change_password(&profile.email, &login.password_hash, &new).await?;
     // The password is changed: one attempt that stays counted must not undo it.
     let _ = directory.forgive(&counted.attempts).await;
-    sessions::end_all_but(&directory, &principal, Some(&principal.session)).await?;
+    sessions::end_all_but(&directory, &principal, &principal.session).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

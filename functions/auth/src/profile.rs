@@ -46,9 +46,21 @@ pub(crate) struct ProfileView {
 }
 
 fn view(id: UserId, profile: Profile) -> ProfileView {
-    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, role, created_at, version } = profile;
+    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, role, created_at, version } =
+        profile;
     let roles = vec![role];
-    ProfileView { id, version, created_at, email, first_name, last_name, locale, time_zone, avatar_url, roles }
+    ProfileView {
+        id,
+        version,
+        created_at,
+        email,
+        first_name,
+        last_name,
+        locale,
+        time_zone,
+        avatar_url,
+        roles,
+    }
 }
 
 fn answer(id: UserId, profile: Profile) -> Response {

@@ -49,7 +49,8 @@ pub(crate) async fn refresh(
     let delivery = if in_body.is_some() { TokenDelivery::Body } else { TokenDelivery::Cookie };
     let text = in_body.or_else(|| from_cookie(&headers));
     let text = text.ok_or_else(|| refused("no refresh token"))?;
-    let token = auth.signer.refresh_key().open(&text).ok_or_else(|| refused("not a refresh token of ours"))?;
+    let token =
+        auth.signer.refresh_key().open(&text).ok_or_else(|| refused("not a refresh token of ours"))?;
     let directory = platform.directory(context.meter());
     let next = next_use(&platform, &token, &context);
     let session = match directory.rotate(&token, &next).await? {
@@ -57,12 +58,8 @@ pub(crate) async fn refresh(
         Rotation::Gone => return Err(refused("the session is over")),
         Rotation::Found(session) => judge(&platform, &directory, &token, session).await?,
     };
-    let principal = Principal {
-        account: token.account,
-        user: token.user,
-        session: token.session,
-        role: session.role,
-    };
+    let principal =
+        Principal { account: token.account, user: token.user, session: token.session, role: session.role };
     auth.answer(StatusCode::OK, &principal, session.generation, delivery, None)
 }
 

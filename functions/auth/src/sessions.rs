@@ -28,14 +28,14 @@ pub(crate) fn use_now(clock: &Clock, caller: &Caller) -> SessionUse {
     }
 }
 
-/// Ends all sessions of a user, or all but one.
+/// Ends all sessions of a user but one.
 pub(crate) async fn end_all_but(
     directory: &Directory,
     principal: &Principal,
-    kept: Option<&SessionId>,
+    kept: &SessionId,
 ) -> Result<(), Problem> {
     for (id, _) in directory.sessions(&principal.account, &principal.user).await? {
-        if Some(&id) != kept {
+        if id != *kept {
             directory.end_session(&principal.account, &principal.user, &id).await?;
         }
     }

@@ -98,8 +98,12 @@ impl Auth {
             TokenDelivery::Body => (Some(refresh_token), None),
             TokenDelivery::Cookie => (None, Some(refresh_token)),
         };
-        let tokens =
-            Tokens { access_token, refresh_token: in_body, token_type: "Bearer", expires_in: ACCESS_TOKEN_SECONDS };
+        let tokens = Tokens {
+            access_token,
+            refresh_token: in_body,
+            token_type: "Bearer",
+            expires_in: ACCESS_TOKEN_SECONDS,
+        };
         let mut response = match user {
             Some(user) => json(status, &LoggedIn { tokens, user }),
             None => json(status, &tokens),

@@ -2,7 +2,8 @@
 
 use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource};
 use nexo_domain::{
-    Address, ClientId, Email, Invalid, Money, MultilineText, Permission, Phone, Tag, Text, UserId, WebUrl, kind,
+    Address, ClientId, Email, Invalid, Money, MultilineText, Permission, Phone, Tag, Text, UserId, WebUrl,
+    kind,
 };
 use nexo_store::{Record, Reference, Target, Unique};
 use serde::{Deserialize, Serialize};
@@ -77,7 +78,10 @@ impl ClientStatus {
     fn parse(text: &str) -> Result<String, Invalid> {
         match text {
             "lead" | "prospect" | "active" | "inactive" | "archived" => Ok(text.to_owned()),
-            _ => Err(Invalid::new("invalid_choice", "must be one of lead, prospect, active, inactive, archived")),
+            _ => Err(Invalid::new(
+                "invalid_choice",
+                "must be one of lead, prospect, active, inactive, archived",
+            )),
         }
     }
 }
@@ -208,7 +212,11 @@ fn judge_list<T: PartialEq>(pointer: &str, list: &[Labelled<T>], errors: &mut Fi
             errors.add(&format!("{pointer}/{index}/value"), "duplicate", "is in the list already");
         }
         if entry.primary && list[..index].iter().any(|earlier| earlier.primary) {
-            errors.add(&format!("{pointer}/{index}/primary"), "more_than_one_primary", "can be true for one entry only");
+            errors.add(
+                &format!("{pointer}/{index}/primary"),
+                "more_than_one_primary",
+                "can be true for one entry only",
+            );
         }
     }
 }

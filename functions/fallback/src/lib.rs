@@ -63,7 +63,8 @@ fn matches(known: &str, path: &str) -> bool {
     loop {
         match (known.next(), path.next()) {
             (None, None) => return true,
-            (Some(known), Some(given)) if known == given || (known.starts_with('{') && !given.is_empty()) => {}
+            (Some(known), Some(given)) if known == given || (known.starts_with('{') && !given.is_empty()) => {
+            }
             _ => return false,
         }
     }

@@ -64,6 +64,7 @@ pub struct Answer {
 #[derive(Clone)]
 pub struct Engine {
     database: Database,
+    table: String,
     /// Held so that no second process opens the folder: the engine keeps part of its state
     /// (transaction tokens) in memory.
     _lock: Option<Arc<File>>,
@@ -100,7 +101,7 @@ impl Engine {
             Err(error) => return Err(failed(error.to_string())),
         };
         create::ensure(&database, table).map_err(failed)?;
-        Ok(Self { database, _lock: lock })
+        Ok(Self { database, table: table.name.clone(), _lock: lock })
     }
 
     /// Runs one DynamoDB operation and answers as DynamoDB does: its status and its JSON, errors
@@ -118,6 +119,22 @@ impl Engine {
     /// [`Engine::call`] on the calling thread, with the cost.
     pub(crate) fn run(&self, operation: &str, body: &[u8]) -> Answer {
         dispatch::run(&self.database, operation, body)
+    }
+
+    /// Puts items, in DynamoDB's JSON, in one commit: past all conditions and without stream records.
+    /// For data sets that are generated.
+    ///
+    /// # Errors
+    /// An item lacks its key or is no item, or the storage failed; then none was put.
+    pub async fn import(&self, items: Vec<serde_json::Value>) -> Result<(), String> {
+        let Self { database, table, .. } = self.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            let read = items.into_iter().map(serde_json::from_value).collect::<Result<Vec<_>, _>>();
+            let items = read.map_err(|error| error.to_string())?;
+            let imported = database.import_items(&table, items, dynoxide::ImportOptions::default());
+            imported.map(drop).map_err(|error| error.to_string())
+        });
+        work.await.map_err(|error| error.to_string())?
     }
 
     /// Removes the items whose time has passed; DynamoDB does so within days, this when called.

@@ -59,7 +59,12 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 ///
 /// # Errors
 /// One line, when the server does not answer or refuses.
-pub(crate) async fn ensure_table(endpoint: &str, region: &str, own: Credentials, table: &Table) -> Result<(), String> {
+pub(crate) async fn ensure_table(
+    endpoint: &str,
+    region: &str,
+    own: Credentials,
+    table: &Table,
+) -> Result<(), String> {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
@@ -86,7 +91,11 @@ pub(crate) async fn ensure_table(endpoint: &str, region: &str, own: Credentials,
         let index = GlobalSecondaryIndex::builder()
             .index_name(&index.name)
             .set_key_schema(Some(schema(&index.key).map_err(incomplete)?))
-            .projection(Projection::builder().projection_type(ProjectionType::from(index.projection.as_str())).build())
+            .projection(
+                Projection::builder()
+                    .projection_type(ProjectionType::from(index.projection.as_str()))
+                    .build(),
+            )
             .build()
             .map_err(incomplete)?;
         create = create.global_secondary_indexes(index);

@@ -32,9 +32,8 @@ impl Platform {
     pub fn new(store: StoreConfig, issuer: &str, vendor: Option<Box<dyn CredentialVendor>>) -> Self {
         let clock = store.clock.clone();
         let store = Store::new(store);
-        let directory = Arc::new(Directory::new(store.clone(), Meter::default()));
         Self {
-            verifier: Arc::new(Verifier::new(directory, issuer, clock.clone())),
+            verifier: Arc::new(Verifier::new(issuer, clock.clone())),
             credentials: vendor.map(|vendor| Arc::new(CredentialCache::new(vendor, clock.clone()))),
             cursors: None,
             store,
@@ -75,8 +74,7 @@ impl Platform {
     /// Looks at the session of every request instead of once a minute.
     #[must_use]
     pub fn always_checking_the_session(mut self, issuer: &str) -> Self {
-        let directory = Arc::new(Directory::new(self.store.clone(), Meter::default()));
-        let verifier = Verifier::new(directory, issuer, self.clock.clone());
+        let verifier = Verifier::new(issuer, self.clock.clone());
         self.verifier = Arc::new(verifier.always_checking_the_session());
         self
     }

@@ -243,7 +243,8 @@ async fn admit(
 ) -> Result<(), Problem> {
     let context = context.ok_or_else(|| Problem::internal(&"no request context"))?;
     let token = token.ok_or_else(|| Problem::unauthenticated(&"no bearer token"))?;
-    let principal = platform.verifier.verify(&token).await.map_err(|error| match error {
+    let directory = platform.directory(context.meter());
+    let principal = platform.verifier.verify(&token, &directory).await.map_err(|error| match error {
         VerifyError::Unavailable(_) => Problem::unavailable(&error),
         refused => Problem::unauthenticated(&refused),
     })?;

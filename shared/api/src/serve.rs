@@ -1,5 +1,7 @@
 //! Runs a function on Lambda.
 
+use nexo_store::Meter;
+
 use crate::{Access, Platform, Routes, app};
 
 /// Answers the events of the Lambda runtime until the sandbox ends.
@@ -20,7 +22,7 @@ pub fn serve(
         let verifies = routes.operations().iter().any(|(_, operation)| operation.access != Access::Public);
         let app = app(routes);
         // A table that does not answer now may do so later: the first request reads the keys again.
-        if verifies && let Err(error) = platform.verifier.warm().await {
+        if verifies && let Err(error) = platform.verifier.warm(&platform.directory(&Meter::default())).await {
             (platform.log)(&serde_json::json!({"level": "WARN", "message": error.to_string()}).to_string());
         }
         lambda_http::run(app).await

@@ -13,11 +13,7 @@ pub struct Address {
 
 /// The fields of an [`Address`]. Any may be missing: countries differ in what they use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    deny_unknown_fields,
-    expecting = "an address"
-)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an address")]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AddressFields {
     /// Street and number, or a post box.
@@ -89,10 +85,7 @@ mod tests {
     fn json_has_only_the_fields_that_are_there() {
         let json = r#"{"line1":"Unter den Linden 77","postalCode":"10117","country":"DE"}"#;
         let address: Address = serde_json::from_str(json).unwrap();
-        assert_eq!(
-            address.fields().line1,
-            Some("Unter den Linden 77".parse().unwrap())
-        );
+        assert_eq!(address.fields().line1, Some("Unter den Linden 77".parse().unwrap()));
         assert_eq!(address.fields().city, None);
         assert_eq!(serde_json::to_string(&address).unwrap(), json);
     }
@@ -100,22 +93,14 @@ mod tests {
     #[test]
     fn null_is_a_missing_field() {
         let address: Address = serde_json::from_str(r#"{"city":"Oslo","line2":null}"#).unwrap();
-        assert_eq!(
-            serde_json::to_string(&address).unwrap(),
-            r#"{"city":"Oslo"}"#
-        );
+        assert_eq!(serde_json::to_string(&address).unwrap(), r#"{"city":"Oslo"}"#);
     }
 
     #[test]
     fn an_address_of_nothing_is_refused() {
         for json in ["{}", r#"{"city":null}"#] {
-            let error = serde_json::from_str::<Address>(json)
-                .unwrap_err()
-                .to_string();
-            let expected = (
-                "empty".to_owned(),
-                "must have at least one field".to_owned(),
-            );
+            let error = serde_json::from_str::<Address>(json).unwrap_err().to_string();
+            let expected = ("empty".to_owned(), "must have at least one field".to_owned());
             assert_eq!(Invalid::from_de_message(&error), Some(expected));
         }
     }

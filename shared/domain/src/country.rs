@@ -27,17 +27,12 @@ impl CountryCode {
     /// Reads an officially assigned code, in either case.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let unknown = || {
-            Invalid::new(
-                "invalid_country",
-                "must be a country code of two letters (ISO 3166-1), such as DE",
-            )
+            Invalid::new("invalid_country", "must be a country code of two letters (ISO 3166-1), such as DE")
         };
         let code: [u8; 2] = text.trim().as_bytes().try_into().map_err(|_| unknown())?;
         let code = code.map(|byte| byte.to_ascii_uppercase());
         let (rows, _) = CODES.as_bytes().as_chunks::<3>();
-        rows.binary_search_by(|row| row[..2].cmp(&code))
-            .map(Self::at)
-            .map_err(|_| unknown())
+        rows.binary_search_by(|row| row[..2].cmp(&code)).map(Self::at).map_err(|_| unknown())
     }
 
     /// The code, in upper case.
@@ -82,9 +77,7 @@ mod tests {
 
     #[test]
     fn codes_that_are_not_assigned_are_refused() {
-        for text in [
-            "", "D", "DEU", "UK", "EU", "XX", "ZZ", "D ", "D1", "\u{e9}", "49",
-        ] {
+        for text in ["", "D", "DEU", "UK", "EU", "XX", "ZZ", "D ", "D1", "\u{e9}", "49"] {
             let refusal = CountryCode::parse(text).map_err(|invalid| invalid.code());
             assert_eq!(refusal, Err("invalid_country"), "{text}");
         }

@@ -104,9 +104,7 @@ mod tests {
 
     #[test]
     fn codes_that_are_not_money_in_use_are_refused() {
-        for text in [
-            "", "EU", "EURO", "XXX", "XTS", "XAU", "XDR", "HRK", "BGN", "ZZZ", "E\u{e9}",
-        ] {
+        for text in ["", "EU", "EURO", "XXX", "XTS", "XAU", "XDR", "HRK", "BGN", "ZZZ", "E\u{e9}"] {
             let refusal = Currency::parse(text).map_err(|invalid| invalid.code());
             assert_eq!(refusal, Err("invalid_currency"), "{text}");
         }

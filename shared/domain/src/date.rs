@@ -18,11 +18,7 @@ pub struct Date(civil::Date);
 impl Date {
     /// A date that jiff has computed. Refused: `invalid_date`, before the year 0.
     pub fn from_civil(date: civil::Date) -> Result<Self, Invalid> {
-        if date.year() >= 0 {
-            Ok(Self(date))
-        } else {
-            Err(malformed())
-        }
+        if date.year() >= 0 { Ok(Self(date)) } else { Err(malformed()) }
     }
 
     /// The date, to compute with.
@@ -74,10 +70,7 @@ impl DateRange {
         if start <= end {
             Ok(Self { start, end })
         } else {
-            Err(Invalid::new(
-                "invalid_range",
-                "must end on or after the day it starts",
-            ))
+            Err(Invalid::new("invalid_range", "must end on or after the day it starts"))
         }
     }
 
@@ -193,9 +186,7 @@ mod tests {
         assert!(range("2026-01-25", "2026-01-25").is_ok());
         assert!(range("2026-01-25", "2026-01-24").is_err());
         let json = r#"{"start":"2026-01-25","end":"2026-01-24"}"#;
-        let error = serde_json::from_str::<DateRange>(json)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<DateRange>(json).unwrap_err().to_string();
         let code = Invalid::from_de_message(&error).map(|(code, _)| code);
         assert_eq!(code.as_deref(), Some("invalid_range"));
     }

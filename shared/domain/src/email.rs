@@ -37,10 +37,7 @@ impl Email {
             ));
         }
         if !local.is_ascii() {
-            return Err(Invalid::new(
-                "invalid_character",
-                "must have only ASCII characters before the @",
-            ));
+            return Err(Invalid::new("invalid_character", "must have only ASCII characters before the @"));
         }
         if text.len() > MAX {
             return Err(too_long(MAX));
@@ -73,19 +70,13 @@ string_form! {
 
 /// A dot-atom ([RFC 5322](https://www.rfc-editor.org/rfc/rfc5322) § 3.2.3).
 fn is_local_part(local: &str) -> bool {
-    let is_atom_character =
-        |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
+    let is_atom_character = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte);
     local.len() <= MAX_LOCAL
-        && local
-            .split('.')
-            .all(|atom| !atom.is_empty() && atom.bytes().all(is_atom_character))
+        && local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atom_character))
 }
 
 fn malformed() -> Invalid {
-    Invalid::new(
-        "invalid_email",
-        "must be an e-mail address such as name@example.com",
-    )
+    Invalid::new("invalid_email", "must be an e-mail address such as name@example.com")
 }
 
 #[cfg(test)]
@@ -163,9 +154,6 @@ mod tests {
         assert_eq!(of_254.len(), 254);
         assert!(code(&of_254).is_ok());
         assert_eq!(code(&format!("a{of_254}")), Err("too_long"));
-        assert_eq!(
-            code(&format!("a@{}.com", "b".repeat(64))),
-            Err("invalid_email")
-        );
+        assert_eq!(code(&format!("a@{}.com", "b".repeat(64))), Err("invalid_email"));
     }
 }

@@ -121,10 +121,7 @@ impl<K: IdKind> Id<K> {
             .ok_or_else(|| {
                 Invalid::new(
                     "invalid_id",
-                    format!(
-                        "must be an id such as {}_01ARZ3NDEKTSV4RRFFQ69G5FAV",
-                        K::KIND.prefix()
-                    ),
+                    format!("must be an id such as {}_01ARZ3NDEKTSV4RRFFQ69G5FAV", K::KIND.prefix()),
                 )
             })
     }
@@ -156,10 +153,7 @@ impl<K: IdKind> Id<K> {
     fn canonical(ulid: Ulid) -> Self {
         let mut text = [0; ULID_LEN];
         ulid.array_to_str(&mut text);
-        Self {
-            ulid: text,
-            kind: PhantomData,
-        }
+        Self { ulid: text, kind: PhantomData }
     }
 }
 
@@ -201,10 +195,7 @@ mod tests {
         assert_eq!(id.timestamp_ms(), 1_469_922_850_259);
         assert_eq!(ClientId::from_ulid(id.ulid()), Ok(id));
         assert_eq!(serde_json::to_value(id).unwrap(), CLIENT);
-        assert_eq!(
-            serde_json::from_str::<ClientId>(&format!("\"{CLIENT}\"")).unwrap(),
-            id
-        );
+        assert_eq!(serde_json::from_str::<ClientId>(&format!("\"{CLIENT}\"")).unwrap(), id);
     }
 
     #[test]

@@ -22,10 +22,7 @@ pub struct Invalid {
 impl Invalid {
     /// A refusal with a stable `snake_case` code for programs and a message for people.
     pub fn new(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message: message.into() }
     }
 
     /// The stable code, such as `too_long`.
@@ -103,12 +100,7 @@ mod tests {
 
     #[test]
     fn an_error_of_serde_itself_is_not_a_refusal() {
-        for text in [
-            "invalid type: null",
-            "",
-            "\u{1}",
-            "unknown field `\u{1}a\u{1}b`",
-        ] {
+        for text in ["invalid type: null", "", "\u{1}", "unknown field `\u{1}a\u{1}b`"] {
             assert_eq!(Invalid::from_de_message(text), None);
         }
     }

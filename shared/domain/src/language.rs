@@ -27,10 +27,7 @@ impl LanguageTag {
         if text.len() <= MAX && is_well_formed(text) {
             Ok(Self(in_usual_case(text).into()))
         } else {
-            Err(Invalid::new(
-                "invalid_language",
-                "must be a language tag such as en, de or pt-BR",
-            ))
+            Err(Invalid::new("invalid_language", "must be a language tag such as en, de or pt-BR"))
         }
     }
 

@@ -25,10 +25,7 @@ impl Money {
     /// Refused: `out_of_range`, beyond ±9 007 199 254 740 991.
     pub fn new(amount_minor: i64, currency: Currency) -> Result<Self, Invalid> {
         if (-MAX_MINOR..=MAX_MINOR).contains(&amount_minor) {
-            Ok(Self {
-                amount_minor,
-                currency,
-            })
+            Ok(Self { amount_minor, currency })
         } else {
             Err(out_of_range())
         }
@@ -36,10 +33,7 @@ impl Money {
 
     /// Nothing, in that currency.
     pub const fn zero(currency: Currency) -> Self {
-        Self {
-            amount_minor: 0,
-            currency,
-        }
+        Self { amount_minor: 0, currency }
     }
 
     /// The amount in minor units.
@@ -64,10 +58,7 @@ impl Money {
 
     /// The amount taken `factor` times. Refused: `out_of_range`.
     pub fn checked_mul(self, factor: i64) -> Result<Self, Invalid> {
-        let amount = self
-            .amount_minor
-            .checked_mul(factor)
-            .ok_or_else(out_of_range)?;
+        let amount = self.amount_minor.checked_mul(factor).ok_or_else(out_of_range)?;
         Self::new(amount, self.currency)
     }
 
@@ -86,11 +77,7 @@ impl Money {
             .collect()
     }
 
-    fn combined(
-        self,
-        other: Self,
-        operation: fn(i64, i64) -> Option<i64>,
-    ) -> Result<Self, Invalid> {
+    fn combined(self, other: Self, operation: fn(i64, i64) -> Option<i64>) -> Result<Self, Invalid> {
         if self.currency != other.currency {
             return Err(Invalid::new(
                 "currency_mismatch",
@@ -107,11 +94,7 @@ impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.amount_minor < 0 { "-" } else { "" };
         let digits = self.currency.minor_digits();
-        let minor = format!(
-            "{:0width$}",
-            self.amount_minor.unsigned_abs(),
-            width = digits + 1
-        );
+        let minor = format!("{:0width$}", self.amount_minor.unsigned_abs(), width = digits + 1);
         let (whole, fraction) = minor.split_at(minor.len() - digits);
         let point = if fraction.is_empty() { "" } else { "." };
         write!(f, "{sign}{whole}{point}{fraction} {}", self.currency)
@@ -121,11 +104,7 @@ impl fmt::Display for Money {
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(
-            rename_all = "camelCase",
-            deny_unknown_fields,
-            expecting = "an amount of money"
-        )]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an amount of money")]
         struct Fields {
             amount_minor: i64,
             currency: Currency,
@@ -162,10 +141,7 @@ impl schemars::JsonSchema for Money {
 }
 
 fn out_of_range() -> Invalid {
-    Invalid::new(
-        "out_of_range",
-        "must be between -9007199254740991 and 9007199254740991 minor units",
-    )
+    Invalid::new("out_of_range", "must be between -9007199254740991 and 9007199254740991 minor units")
 }
 
 #[cfg(test)]
@@ -215,10 +191,7 @@ mod tests {
     #[test]
     fn currencies_do_not_mix() {
         let refusal = money(1, "EUR").checked_add(money(1, "USD"));
-        assert_eq!(
-            refusal.map_err(|invalid| invalid.code()),
-            Err("currency_mismatch")
-        );
+        assert_eq!(refusal.map_err(|invalid| invalid.code()), Err("currency_mismatch"));
     }
 
     #[test]
@@ -226,10 +199,7 @@ mod tests {
         let three = NonZeroU16::new(3).unwrap();
         let amounts = |amount| {
             let parts = money(amount, "EUR").allocate(three);
-            parts
-                .into_iter()
-                .map(Money::amount_minor)
-                .collect::<Vec<_>>()
+            parts.into_iter().map(Money::amount_minor).collect::<Vec<_>>()
         };
         assert_eq!(amounts(100), [34, 33, 33]);
         assert_eq!(amounts(-101), [-34, -34, -33]);

@@ -24,15 +24,11 @@ impl Phone {
             return Err(Invalid::new("empty", "must not be empty"));
         }
         let Some(number) = text.strip_prefix('+') else {
-            return Err(malformed(
-                "must begin with + and the country code, such as +49 30 901820",
-            ));
+            return Err(malformed("must begin with + and the country code, such as +49 30 901820"));
         };
         if has_trunk_zero(number) {
             // Dropping only the parentheses would make it another number.
-            return Err(malformed(
-                "must leave out the (0), which is not dialled from abroad",
-            ));
+            return Err(malformed("must leave out the (0), which is not dialled from abroad"));
         }
         let mut canonical = String::with_capacity(1 + MAX_DIGITS);
         canonical.push('+');
@@ -72,18 +68,14 @@ string_form! {
 
 /// Whether `number` carries the prefix of calls within the country, as in `+49 (0)30 901820`.
 fn has_trunk_zero(number: &str) -> bool {
-    number.split_once('(').is_some_and(|(_, rest)| {
-        rest.split_once(')')
-            .is_some_and(|(inner, _)| inner.trim() == "0")
-    })
+    number
+        .split_once('(')
+        .is_some_and(|(_, rest)| rest.split_once(')').is_some_and(|(inner, _)| inner.trim() == "0"))
 }
 
 fn is_separator(c: char) -> bool {
     // With the no-break space and the dashes that word processors put in.
-    matches!(
-        c,
-        ' ' | '\u{a0}' | '\u{202f}' | '.' | '-' | '\u{2010}'..='\u{2013}' | '(' | ')'
-    )
+    matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '.' | '-' | '\u{2010}'..='\u{2013}' | '(' | ')')
 }
 
 fn not_a_number() -> Invalid {
@@ -100,12 +92,7 @@ mod tests {
 
     #[test]
     fn separators_are_dropped() {
-        for text in [
-            "+4930901820",
-            " +49 30 901820 ",
-            "+49 (30) 90-18.20",
-            "+49\u{a0}30\u{2011}901820",
-        ] {
+        for text in ["+4930901820", " +49 30 901820 ", "+49 (30) 90-18.20", "+49\u{a0}30\u{2011}901820"] {
             assert_eq!(Phone::parse(text).unwrap().as_str(), "+4930901820");
         }
     }

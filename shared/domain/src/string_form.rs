@@ -10,18 +10,12 @@ use serde::de::{self, Visitor};
 use crate::Invalid;
 
 /// Reads a `T` from a string without copying it first.
-pub(crate) fn deserialize<'de, D, T>(
-    deserializer: D,
-    expecting: &'static str,
-) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, D, T>(deserializer: D, expecting: &'static str) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err = Invalid>,
 {
-    deserializer.deserialize_str(StringForm {
-        expecting,
-        parsed: PhantomData,
-    })
+    deserializer.deserialize_str(StringForm { expecting, parsed: PhantomData })
 }
 
 struct StringForm<T> {

@@ -26,10 +26,7 @@ impl Tags {
                 continue;
             }
             if kept.len() == MAX {
-                return Err(Invalid::new(
-                    "too_many",
-                    format!("must be at most {MAX} tags"),
-                ));
+                return Err(Invalid::new("too_many", format!("must be at most {MAX} tags")));
             }
             seen.push(folded);
             kept.push(tag);
@@ -95,10 +92,7 @@ mod tests {
     #[test]
     fn order_and_first_spelling_are_kept() {
         let tags = tags(r#"["VIP"," Zürich ","vip","ZU\u0308RICH","a"]"#).unwrap();
-        assert_eq!(
-            serde_json::to_string(&tags).unwrap(),
-            r#"["VIP","Zürich","a"]"#
-        );
+        assert_eq!(serde_json::to_string(&tags).unwrap(), r#"["VIP","Zürich","a"]"#);
         assert!(tags.contains(&"zürich".parse().unwrap()));
         assert!(!tags.contains(&"b".parse().unwrap()));
         assert!(Tags::default().is_empty());
@@ -107,9 +101,7 @@ mod tests {
     #[test]
     fn fifty_is_the_limit_after_repetitions_are_dropped() {
         let list = |count: usize| {
-            let words: Vec<_> = (0..count)
-                .flat_map(|n| [format!("t{n}"), format!("T{n}")])
-                .collect();
+            let words: Vec<_> = (0..count).flat_map(|n| [format!("t{n}"), format!("T{n}")]).collect();
             serde_json::to_string(&words).unwrap()
         };
         assert_eq!(tags(&list(50)).map(|tags| tags.as_slice().len()), Ok(50));
@@ -120,9 +112,6 @@ mod tests {
     fn each_tag_is_one_short_line() {
         assert_eq!(tags(r#"[""]"#), Err("empty".to_owned()));
         assert_eq!(tags(r#"["a\nb"]"#), Err("invalid_character".to_owned()));
-        assert_eq!(
-            tags(&format!(r#"["{}"]"#, "x".repeat(51))),
-            Err("too_long".to_owned())
-        );
+        assert_eq!(tags(&format!(r#"["{}"]"#, "x".repeat(51))), Err("too_long".to_owned()));
     }
 }

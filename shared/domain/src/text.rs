@@ -53,10 +53,7 @@ impl<const MAX: usize> MultilineText<MAX> {
     /// Refused: `empty`, `too_long`, `invalid_character` (control characters but newline and tab).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = with_unix_lines(normalised(text));
-        if text
-            .chars()
-            .any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
-        {
+        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
             return Err(Invalid::new(
                 "invalid_character",
                 "must not contain control characters other than line breaks and tabs",
@@ -107,11 +104,7 @@ fn breaks_line_or_is_control(c: char) -> bool {
 }
 
 fn with_unix_lines(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.contains('\r') {
-        Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
-    } else {
-        text
-    }
+    if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")) } else { text }
 }
 
 /// Refuses `text` unless it has 1 to `max` characters.
@@ -167,21 +160,11 @@ mod tests {
 
     #[test]
     fn control_characters_are_refused() {
-        for raw in [
-            "a\0b",
-            "a\u{1b}[0m",
-            "a\nb",
-            "a\tb",
-            "a\u{2028}b",
-            "a\u{85}b",
-        ] {
+        for raw in ["a\0b", "a\u{1b}[0m", "a\nb", "a\tb", "a\u{2028}b", "a\u{85}b"] {
             assert_eq!(code(Text::<20>::parse(raw)), Err("invalid_character"));
         }
         for raw in ["a\0b", "a\u{1b}[0m", "a\u{85}b", "a\u{b}b"] {
-            assert_eq!(
-                code(MultilineText::<20>::parse(raw)),
-                Err("invalid_character")
-            );
+            assert_eq!(code(MultilineText::<20>::parse(raw)), Err("invalid_character"));
         }
     }
 
@@ -196,10 +179,7 @@ mod tests {
         let error = serde_json::from_str::<Text<2>>(r#""abc""#).unwrap_err();
         assert_eq!(
             Invalid::from_de_message(&error.to_string()),
-            Some((
-                "too_long".into(),
-                "must be at most 2 characters long".into()
-            ))
+            Some(("too_long".into(), "must be at most 2 characters long".into()))
         );
         let error = serde_json::from_str::<Text<2>>("1").unwrap_err();
         assert_eq!(Invalid::from_de_message(&error.to_string()), None);

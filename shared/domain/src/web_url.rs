@@ -38,10 +38,7 @@ impl WebUrl {
         }
         let url = Url::parse(text).map_err(|_| malformed())?;
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Invalid::new(
-                "invalid_url",
-                "must not contain a user name or password",
-            ));
+            return Err(Invalid::new("invalid_url", "must not contain a user name or password"));
         }
         let url = String::from(url);
         if url.len() > MAX {
@@ -80,10 +77,7 @@ fn has_web_scheme(text: &str) -> bool {
 }
 
 fn malformed() -> Invalid {
-    Invalid::new(
-        "invalid_url",
-        "must be a web address such as https://www.example.com",
-    )
+    Invalid::new("invalid_url", "must be a web address such as https://www.example.com")
 }
 
 #[cfg(test)]
@@ -94,18 +88,9 @@ mod tests {
     fn urls_are_normalised() {
         for (text, expected) in [
             ("https://www.example.com", "https://www.example.com/"),
-            (
-                " HTTP://Example.COM:80/A?b=C#d ",
-                "http://example.com/A?b=C#d",
-            ),
-            (
-                "https://bücher.example/straße",
-                "https://xn--bcher-kva.example/stra%C3%9Fe",
-            ),
-            (
-                "https://example.com:8443/a/../b",
-                "https://example.com:8443/b",
-            ),
+            (" HTTP://Example.COM:80/A?b=C#d ", "http://example.com/A?b=C#d"),
+            ("https://bücher.example/straße", "https://xn--bcher-kva.example/stra%C3%9Fe"),
+            ("https://example.com:8443/a/../b", "https://example.com:8443/b"),
             ("http://[::1]/", "http://[::1]/"),
         ] {
             assert_eq!(WebUrl::parse(text).unwrap().as_str(), expected);

@@ -65,8 +65,7 @@ fn date() -> impl Strategy<Value = Date> {
 }
 
 fn timestamp() -> impl Strategy<Value = Timestamp> {
-    prop_oneof![any::<i64>(), -70_000_000_000_000..260_000_000_000_000_i64]
-        .prop_map(Timestamp::from_millis)
+    prop_oneof![any::<i64>(), -70_000_000_000_000..260_000_000_000_000_i64].prop_map(Timestamp::from_millis)
 }
 
 proptest! {

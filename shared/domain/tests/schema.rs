@@ -3,8 +3,8 @@
 #![cfg(feature = "openapi")]
 
 use nexo_domain::{
-    Address, ClientId, CountryCode, Currency, Date, DateRange, Email, LanguageTag, Money,
-    MultilineText, Permission, Phone, Role, Tags, Text, TimeZoneName, Timestamp, WebUrl,
+    Address, ClientId, CountryCode, Currency, Date, DateRange, Email, LanguageTag, Money, MultilineText,
+    Permission, Phone, Role, Tags, Text, TimeZoneName, Timestamp, WebUrl,
 };
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Value, json};
@@ -24,10 +24,7 @@ fn text_has_its_length() {
 #[test]
 fn ids_have_the_pattern_of_their_kind() {
     assert_eq!(ClientId::schema_name(), "ClientId");
-    assert_eq!(
-        schema::<ClientId>()["pattern"],
-        "^cli_[0-7][0-9A-HJKMNP-TV-Z]{25}$"
-    );
+    assert_eq!(schema::<ClientId>()["pattern"], "^cli_[0-7][0-9A-HJKMNP-TV-Z]{25}$");
 }
 
 #[test]
@@ -57,22 +54,12 @@ fn formats_are_those_of_json_schema() {
 
 #[test]
 fn objects_refuse_unknown_fields() {
-    for schema in [
-        schema::<Money>(),
-        schema::<Address>(),
-        schema::<DateRange>(),
-    ] {
+    for schema in [schema::<Money>(), schema::<Address>(), schema::<DateRange>()] {
         assert_eq!(schema["additionalProperties"], false, "{schema}");
     }
-    assert_eq!(
-        schema::<Money>()["required"],
-        json!(["amountMinor", "currency"])
-    );
+    assert_eq!(schema::<Money>()["required"], json!(["amountMinor", "currency"]));
     assert_eq!(schema::<Address>()["minProperties"], 1);
-    assert_eq!(
-        schema::<Address>()["properties"]["postalCode"]["maxLength"],
-        20
-    );
+    assert_eq!(schema::<Address>()["properties"]["postalCode"]["maxLength"], 20);
     assert_eq!(schema::<Tags>()["maxItems"], 50);
     assert_eq!(schema::<Tags>()["items"]["maxLength"], 50);
 }

@@ -1,7 +1,7 @@
 //! Verifies access tokens.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -66,7 +66,6 @@ pub enum VerifyError {
 
 /// Checks tokens against the published keys and the sessions behind them.
 pub struct Verifier {
-    directory: Arc<dyn Directory>,
     issuer: String,
     clock: Clock,
     trust_session_for: i64,
@@ -82,9 +81,8 @@ struct Keys {
 
 impl Verifier {
     /// A verifier that looks at a session at most once in [`REVOCATION_SECONDS`].
-    pub fn new(directory: Arc<dyn Directory>, issuer: impl Into<String>, clock: Clock) -> Self {
+    pub fn new(issuer: impl Into<String>, clock: Clock) -> Self {
         Self {
-            directory,
             issuer: issuer.into(),
             clock,
             trust_session_for: REVOCATION_SECONDS,
@@ -106,25 +104,29 @@ impl Verifier {
     ///
     /// # Errors
     /// When the directory cannot be read.
-    pub async fn warm(&self) -> Result<(), DirectoryError> {
-        let keys = self.directory.public_keys().await?;
+    pub async fn warm(&self, directory: &dyn Directory) -> Result<(), DirectoryError> {
+        let keys = directory.public_keys().await?;
         let by_kid = keys.iter().map(|key| (key.kid.clone(), DecodingKey::from_ed_der(&key.x))).collect();
         *lock(&self.keys) = Keys { by_kid, read_at: Some(self.clock.now_seconds()) };
         Ok(())
     }
 
-    /// The principal of `token`.
+    /// The principal of `token`. What `directory` is asked, if anything, counts as the request's own.
     ///
     /// # Errors
     /// [`VerifyError::Invalid`], [`VerifyError::Expired`] and [`VerifyError::Revoked`] are the
     /// caller's fault and answered alike; [`VerifyError::Unavailable`] is ours.
-    pub async fn verify(&self, token: &str) -> Result<Verified<Principal>, VerifyError> {
+    pub async fn verify(
+        &self,
+        token: &str,
+        directory: &dyn Directory,
+    ) -> Result<Verified<Principal>, VerifyError> {
         let parts = Parts::split(token)?;
-        let key = self.key(&parts.header.kid).await?;
+        let key = self.key(&parts.header.kid, directory).await?;
         let claims = parts.claims(&key)?;
         let now = self.clock.now_seconds();
         self.check(&claims, now)?;
-        self.check_session(&claims, now).await?;
+        self.check_session(&claims, now, directory).await?;
         Ok(Verified::vouch(Principal {
             account: claims.acc,
             user: claims.sub,
@@ -153,13 +155,18 @@ impl Verifier {
     /// Looks at the session unless it was seen less than `trust_session_for` seconds ago. The
     /// token's own making counts: the session existed at `iat`, which by another sandbox's clock may
     /// be ahead of now.
-    async fn check_session(&self, claims: &Claims, now: i64) -> Result<(), VerifyError> {
+    async fn check_session(
+        &self,
+        claims: &Claims,
+        now: i64,
+        directory: &dyn Directory,
+    ) -> Result<(), VerifyError> {
         let session = (claims.acc, claims.sub, claims.sid);
         let seen = lock(&self.seen).get(&session).copied().unwrap_or(i64::MIN).max(claims.iat).min(now);
         if now.saturating_sub(seen) < self.trust_session_for {
             return Ok(());
         }
-        let state = self.directory.session(&claims.acc, &claims.sub, &claims.sid).await?;
+        let state = directory.session(&claims.acc, &claims.sub, &claims.sid).await?;
         let mut seen = lock(&self.seen);
         if state.is_none_or(|state| state.expires_at <= now) {
             seen.remove(&session);
@@ -175,7 +182,7 @@ impl Verifier {
         Ok(())
     }
 
-    async fn key(&self, kid: &str) -> Result<DecodingKey, VerifyError> {
+    async fn key(&self, kid: &str, directory: &dyn Directory) -> Result<DecodingKey, VerifyError> {
         let now = self.clock.now_seconds();
         {
             let mut keys = lock(&self.keys);
@@ -187,7 +194,7 @@ impl Verifier {
             }
             keys.read_at = Some(now);
         }
-        self.warm().await?;
+        self.warm(directory).await?;
         lock(&self.keys).by_kid.get(kid).cloned().ok_or(VerifyError::Invalid("unknown key"))
     }
 }

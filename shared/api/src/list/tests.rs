@@ -67,8 +67,8 @@ fn scope(number: u64) -> TenantScope {
     };
     let token = signer.sign(&principal).unwrap();
     let directory = Arc::new(InMemoryDirectory(signer.public_key().clone()));
-    let reader = Verifier::new(directory, "https://nexo.test", clock);
-    let proof = reader.verify(&token).now_or_never().unwrap().unwrap();
+    let reader = Verifier::new("https://nexo.test", clock);
+    let proof = reader.verify(&token, directory.as_ref()).now_or_never().unwrap().unwrap();
     let credentials = Credentials {
         account,
         access_key_id: String::new(),

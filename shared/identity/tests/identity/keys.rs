@@ -94,7 +94,7 @@ fn the_first_key_is_found_at_once() {
 #[test]
 fn warming_reads_the_keys_before_the_first_token() {
     let world = World::new();
-    crate::world::now(world.verifier.warm()).unwrap();
+    crate::world::now(world.verifier.warm(world.directory.as_ref())).unwrap();
     assert!(world.verify(&world.draft().signed(&world.key)).is_ok());
     assert_eq!(world.directory.key_reads(), 1);
 }

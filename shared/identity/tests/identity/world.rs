@@ -118,7 +118,7 @@ impl World {
         let key = SigningKey::from_bytes(&[9; 32]);
         directory.publish(&[signer.public_key(), &public(&key)]);
         directory.open_session(&principal(1), clock.now_seconds() + 30 * 24 * 3600);
-        let verifier = setting(Verifier::new(directory.clone(), ISSUER, clock.clone()));
+        let verifier = setting(Verifier::new(ISSUER, clock.clone()));
         Self { clock, directory, signer, verifier, key }
     }
 
@@ -132,7 +132,7 @@ impl World {
 
     /// The principal of `token`, or why there is none.
     pub(crate) fn verify(&self, token: &str) -> Result<Verified<Principal>, String> {
-        now(self.verifier.verify(token)).map_err(|error| error.to_string())
+        now(self.verifier.verify(token, self.directory.as_ref())).map_err(|error| error.to_string())
     }
 
     /// A header and claims that pass when signed with [`World::key`].

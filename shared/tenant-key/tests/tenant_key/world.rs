@@ -1,7 +1,6 @@
 //! Scopes, made the only way there is: from a token.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use nexo_domain::{AccountId, ClientId, IdKind, Role, SessionId, Timestamp, UserId};
@@ -38,8 +37,8 @@ pub(crate) fn verified(account: AccountId, user: UserId) -> Verified<Principal> 
     let directory = InMemoryDirectory(signer.public_key().clone());
     let session = SessionId::from_parts(0, [3; 10]);
     let token = signer.sign(&Principal { account, user, session, role: Role::Owner }).unwrap();
-    let verifier = Verifier::new(Arc::new(directory), ISSUER, clock);
-    match pin!(verifier.verify(&token)).poll(&mut Context::from_waker(Waker::noop())) {
+    let verifier = Verifier::new(ISSUER, clock);
+    match pin!(verifier.verify(&token, &directory)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome.unwrap(),
         Poll::Pending => panic!("the directory in memory waits for something"),
     }
