@@ -1,0 +1,184 @@
+//! A failure at every call that a write makes to the table, of every kind: the caller is told the
+//! truth, and a retry leads to what one clean run leads to.
+
+mod work;
+
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt as _};
+use nexo_local::{FailNth, Fault, ServiceError};
+use nexo_tests::{Answer, Company, Nexo};
+use serde_json::Value;
+
+use work::{Case, WORKS, Work};
+
+/// How a call fails once: the SDK's own retry comes through.
+const ONCE: [Fault; 5] = [
+    Fault::BeforeExecution(ServiceError::ProvisionedThroughputExceeded),
+    Fault::BeforeExecution(ServiceError::InternalServerError),
+    Fault::Dropped,
+    Fault::AfterExecution,
+    Fault::TransactionConflict,
+];
+
+/// How calls fail for as long as a request goes on.
+const ON_AND_ON: [Fault; 3] =
+    [Fault::BeforeExecution(ServiceError::Throttling), Fault::AfterExecution, Fault::TransactionConflict];
+
+/// What befalls one request.
+#[derive(Clone, Copy, Debug)]
+enum Mishap {
+    Once(Fault),
+    OnAndOn(Fault),
+    /// The caller is gone, and the request with it, when the call is about to be made.
+    Abandoned,
+}
+
+/// One server, and the cases of one write on it.
+struct Trial<'a> {
+    work: Work,
+    nexo: &'a Nexo,
+    /// Whose records the cases are of.
+    shared: &'a Company<'a>,
+}
+
+impl Trial<'_> {
+    /// Runs one case: `run` is given it prepared.
+    async fn with_case<T>(&self, number: usize, run: impl AsyncFnOnce(&Case<'_>) -> T) -> T {
+        let tag = format!("case{number}x");
+        if self.work.is_of_a_user() {
+            let company = self.nexo.register().await;
+            run(&self.work.prepare(self.nexo, &company, tag).await).await
+        } else {
+            run(&self.work.prepare(self.nexo, self.shared, tag).await).await
+        }
+    }
+
+    /// One clean run: how many calls it makes, and what it leaves.
+    async fn clean(&self, number: usize) -> (u64, Value) {
+        let faults = self.nexo.door().faults();
+        self.with_case(number, async |case| {
+            faults.arm([]);
+            let answer = Answer::of(case.request()).await;
+            let calls = faults.calls();
+            assert_eq!(answer.status, self.work.succeeds(), "{:?}: {answer:?}", self.work);
+            (calls, case.state().await)
+        })
+        .await
+    }
+
+    async fn with(&self, number: usize, nth: u64, mishap: Mishap, clean: &Value) -> Result<(), String> {
+        let what = format!("{:?}, call {nth}, {mishap:?}", self.work);
+        let faults = self.nexo.door().faults();
+        self.with_case(number, async |case| {
+            let from = |how: Fault, last: u64| (nth..=last).map(move |n| FailNth { n, how });
+            let first = match mishap {
+                Mishap::Once(how) => {
+                    faults.arm(from(how, nth));
+                    Some(Answer::of(case.request()).await)
+                }
+                Mishap::OnAndOn(how) => {
+                    faults.arm(from(how, nth + 50));
+                    Some(Answer::of(case.request()).await)
+                }
+                Mishap::Abandoned => {
+                    faults.arm(from(Fault::Hang(Duration::from_secs(600)), nth));
+                    let reached = async {
+                        while faults.calls() < nth {
+                            tokio::time::sleep(Duration::from_millis(1)).await;
+                        }
+                    };
+                    tokio::select! {
+                        answer = Answer::of(case.request()) => Some(answer),
+                        () = reached => None,
+                    }
+                }
+            };
+            faults.disarm();
+            self.settle(case, &what, first.as_ref(), clean).await
+        })
+        .await
+    }
+
+    /// Whether the answer, if there is one, is the truth, and a retry, unless it was a success, leads
+    /// to what a clean run leads to.
+    async fn settle(
+        &self,
+        case: &Case<'_>,
+        what: &str,
+        first: Option<&Answer>,
+        clean: &Value,
+    ) -> Result<(), String> {
+        if first.is_none_or(|first| first.status != self.work.succeeds()) {
+            if first.is_some_and(|first| !is_honest(first)) {
+                return Err(format!("{what}: {first:?}"));
+            }
+            if !self.work.is_repeatable() && case.state().await == *clean {
+                return Ok(());
+            }
+            let mut retry = Answer::of(case.request()).await;
+            for _ in 0..3 {
+                if !is_honest(&retry) {
+                    break;
+                }
+                retry = Answer::of(case.request()).await;
+            }
+            let status = retry.status.as_u16();
+            if status != self.work.succeeds() && !self.work.settles().contains(&status) {
+                return Err(format!("{what}: {first:?}, then {retry:?}"));
+            }
+        }
+        let state = case.state().await;
+        let status = first.map(|first| first.status);
+        if state == *clean {
+            Ok(())
+        } else {
+            Err(format!("{what}: {status:?} left\n  {state}\nand not\n  {clean}"))
+        }
+    }
+}
+
+/// Whether it is a problem that a fault may be answered with: come back, in so many seconds.
+fn is_honest(answer: &Answer) -> bool {
+    let code = answer.body["code"].as_str().unwrap_or_default();
+    if !["unavailable", "conflict", "idempotency_in_progress", "deadline_exceeded"].contains(&code) {
+        return false;
+    }
+    answer.assert_problem(answer.status.as_u16(), code);
+    !answer.header("retry-after").is_empty()
+}
+
+/// Every mishap at one call of a write, on a server of its own. Also says how many calls there are.
+async fn every_mishap_at(work: Work, nth: u64) -> (u64, Vec<String>) {
+    let nexo = Nexo::start().await;
+    let shared = nexo.register().await;
+    // The functions read the public keys now: what is counted is the write's own.
+    for path in ["/api/clients", "/api/auth/profile"] {
+        assert_eq!(shared.get(path).await.status, 200);
+    }
+    let trial = Trial { work, nexo: &nexo, shared: &shared };
+    let (calls, clean) = trial.clean(0).await;
+    assert!((nth..=12).contains(&calls), "{work:?} makes {calls} calls");
+    let once = ONCE.into_iter().map(Mishap::Once);
+    let all = once.chain(ON_AND_ON.into_iter().map(Mishap::OnAndOn)).chain([Mishap::Abandoned]);
+    let mut wrong = Vec::new();
+    for (number, mishap) in all.enumerate() {
+        wrong.extend(trial.with(number + 1, nth, mishap, &clean).await.err());
+    }
+    assert_eq!(nexo.door().log().totals().refused, 0);
+    (calls, wrong)
+}
+
+async fn every_mishap_of(work: Work) -> Vec<String> {
+    let (calls, mut wrong) = every_mishap_at(work, 1).await;
+    let further = (2..=calls).map(|nth| async move { every_mishap_at(work, nth).await.1 });
+    wrong.extend(stream::iter(further).buffer_unordered(12).concat().await);
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_call_loses_doubles_and_halves_nothing() {
+    let wrong: Vec<String> =
+        stream::iter(WORKS).map(every_mishap_of).buffer_unordered(WORKS.len()).concat().await;
+    assert!(wrong.is_empty(), "{} of them:\n{}", wrong.len(), wrong.join("\n"));
+}

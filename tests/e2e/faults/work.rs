@@ -1,0 +1,338 @@
+//! The writes of the product, each with what it starts from, and what must be true once it is done.
+
+use nexo_tests::{Answer, Company, Nexo, PASSWORD, registration};
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+/// A write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Register,
+    Login,
+    Refresh,
+    Logout,
+    LogoutAll,
+    ChangePassword,
+    ChangeProfile,
+    CreatePlain,
+    CreateUnique,
+    CreateWithKey,
+    CreateUniqueWithKey,
+    /// Under a parent that has one itself.
+    CreateUnderParent,
+    /// With the tax id of a deleted record.
+    CreateTakingOver,
+    /// By somebody whose session is due for a look.
+    CreateLater,
+    Patch,
+    PatchTogether,
+    Replace,
+    ReplaceTaxId,
+    ReplaceParent,
+    Delete,
+    Restore,
+    RestoreUnique,
+}
+
+pub(crate) const WORKS: [Work; 22] = [
+    Work::Register,
+    Work::Login,
+    Work::Refresh,
+    Work::Logout,
+    Work::LogoutAll,
+    Work::ChangePassword,
+    Work::ChangeProfile,
+    Work::CreatePlain,
+    Work::CreateUnique,
+    Work::CreateWithKey,
+    Work::CreateUniqueWithKey,
+    Work::CreateUnderParent,
+    Work::CreateTakingOver,
+    Work::CreateLater,
+    Work::Patch,
+    Work::PatchTogether,
+    Work::Replace,
+    Work::ReplaceTaxId,
+    Work::ReplaceParent,
+    Work::Delete,
+    Work::Restore,
+    Work::RestoreUnique,
+];
+
+/// Where one write starts.
+pub(crate) struct Case<'a> {
+    work: Work,
+    nexo: &'a Nexo,
+    company: &'a Company<'a>,
+    /// Marks the case's records, in an account that others use too.
+    tag: String,
+    /// The record that is changed.
+    path: String,
+    parent: Value,
+}
+
+impl Work {
+    /// Whether it needs a company of its own, not just a record.
+    pub(crate) fn is_of_a_user(self) -> bool {
+        matches!(
+            self,
+            Self::Register
+                | Self::Login
+                | Self::Refresh
+                | Self::Logout
+                | Self::LogoutAll
+                | Self::ChangePassword
+                | Self::ChangeProfile
+                | Self::CreateLater
+        )
+    }
+
+    /// The statuses of the first attempt when it succeeds.
+    pub(crate) fn succeeds(self) -> u16 {
+        match self {
+            Self::Register | Self::CreatePlain | Self::CreateUnique | Self::CreateWithKey => 201,
+            Self::CreateUniqueWithKey
+            | Self::CreateUnderParent
+            | Self::CreateTakingOver
+            | Self::CreateLater => 201,
+            Self::Logout | Self::LogoutAll | Self::ChangePassword | Self::Delete => 204,
+            _ => 200,
+        }
+    }
+
+    /// What a retry may also be answered when the first attempt was written though its answer was
+    /// lost. With an idempotency key it is the first answer again.
+    pub(crate) fn settles(self) -> &'static [u16] {
+        match self {
+            // It is registered: log in. It has this tax id, the caller's own.
+            Self::Register | Self::CreateUnique | Self::CreateTakingOver => &[409],
+            // The session that asks is over.
+            Self::Logout | Self::LogoutAll => &[401],
+            // The current password is the new one already.
+            Self::ChangePassword => &[422],
+            // Not the version that was named; the answer shows the one there is.
+            Self::Patch | Self::PatchTogether | Self::Replace | Self::ReplaceTaxId | Self::ReplaceParent => {
+                &[412]
+            }
+            Self::ChangeProfile => &[412],
+            // It is deleted. It is not deleted.
+            Self::Delete | Self::Restore | Self::RestoreUnique => &[404],
+            _ => &[],
+        }
+    }
+
+    /// Whether making the request twice is making it once. A caller that lost the answer of one that
+    /// is not looks before it tries again; to create a record blindly there are idempotency keys.
+    pub(crate) fn is_repeatable(self) -> bool {
+        !matches!(self, Self::CreatePlain | Self::Login)
+    }
+
+    /// Makes what the write starts from.
+    pub(crate) async fn prepare<'a>(self, nexo: &'a Nexo, company: &'a Company<'a>, tag: String) -> Case<'a> {
+        let mut case = Case { work: self, nexo, company, tag, path: String::new(), parent: Value::Null };
+        match self {
+            Self::CreateUnderParent | Self::ReplaceParent => {
+                let top = created(&case, json!({"name": "Top"})).await;
+                case.parent =
+                    created(&case, json!({"name": "Parent", "parentId": top["id"]})).await["id"].clone();
+            }
+            Self::CreateTakingOver => {
+                let first = created(&case, json!({"name": "First", "taxId": case.tag})).await;
+                delete(&case, &first).await;
+            }
+            Self::LogoutAll | Self::ChangePassword => {
+                let body = json!({"email": case.company.email, "password": PASSWORD});
+                let login = Answer::of(nexo.request(Method::POST, "/api/auth/login").json(&body)).await;
+                assert_eq!(login.status, 200, "{login:?}");
+            }
+            Self::CreateLater => {
+                // The functions have seen this session; it is a minute since.
+                assert_eq!(case.company.get("/api/clients").await.status, 200);
+                nexo.clock.advance(61_000);
+            }
+            _ => {}
+        }
+        if self.changes_a_record() {
+            let body = json!({"name": "Before", "taxId": format!("{} before", case.tag), "tags": [case.tag]});
+            let record = created(&case, body).await;
+            if matches!(self, Self::Restore | Self::RestoreUnique) {
+                delete(&case, &record).await;
+            }
+            case.path = format!("/api/clients/{}", record["id"].as_str().expect("an id"));
+        }
+        case
+    }
+
+    fn changes_a_record(self) -> bool {
+        !self.is_of_a_user() && !format!("{self:?}").starts_with("Create")
+    }
+}
+
+async fn created(case: &Case<'_>, body: Value) -> Value {
+    let answer = case.company.post("/api/clients", &body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body
+}
+
+async fn delete(case: &Case<'_>, record: &Value) {
+    let path = format!("/api/clients/{}", record["id"].as_str().expect("an id"));
+    assert_eq!(case.company.delete(&path).await.status, 204);
+}
+
+impl Case<'_> {
+    /// The request, the same each time it is made.
+    pub(crate) fn request(&self) -> RequestBuilder {
+        let post = |path: &str, body: &Value| self.nexo.request(Method::POST, path).json(body);
+        let signed_in = |method: Method, path: &str| self.company.request(method, path);
+        let create = |more: Value| {
+            let mut body = json!({"name": "After", "tags": [self.tag]});
+            body.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+            signed_in(Method::POST, "/api/clients").json(&body)
+        };
+        let keyed = |request: RequestBuilder| request.header("idempotency-key", &self.tag);
+        let change = |method: Method, media: &str, body: Value| {
+            let body = body.to_string();
+            signed_in(method, &self.path).header("if-match", "\"1\"").header("content-type", media).body(body)
+        };
+        let patch = |body| change(Method::PATCH, "application/merge-patch+json", body);
+        let put = |tax_id: &str, parent: &Value| {
+            let body = json!({"name": "After", "tags": [self.tag], "taxId": tax_id, "parentId": parent});
+            change(Method::PUT, "application/json", body)
+        };
+        let (before, after) = (format!("{} before", self.tag), format!("{} after", self.tag));
+        match self.work {
+            Work::Register => post("/api/auth/register", &registration(&self.new_email())),
+            Work::Login => {
+                post("/api/auth/login", &json!({"email": self.company.email, "password": PASSWORD}))
+            }
+            Work::Refresh => {
+                post("/api/auth/refresh", &json!({"refreshToken": self.company.refresh_token()}))
+            }
+            Work::Logout => signed_in(Method::POST, "/api/auth/logout"),
+            Work::LogoutAll => signed_in(Method::POST, "/api/auth/logout-all"),
+            Work::ChangePassword => {
+                let body = json!({"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD});
+                signed_in(Method::POST, "/api/auth/password").json(&body)
+            }
+            Work::ChangeProfile => {
+                let request = signed_in(Method::PATCH, "/api/auth/profile").header("if-match", "\"1\"");
+                request
+                    .header("content-type", "application/merge-patch+json")
+                    .body(r#"{"firstName":"After"}"#)
+            }
+            Work::CreatePlain => create(json!({})),
+            Work::CreateUnique | Work::CreateTakingOver => create(json!({"taxId": self.tag})),
+            Work::CreateWithKey | Work::CreateLater => keyed(create(json!({}))),
+            Work::CreateUniqueWithKey => keyed(create(json!({"taxId": self.tag}))),
+            Work::CreateUnderParent => keyed(create(json!({"parentId": self.parent}))),
+            Work::Patch => patch(json!({"status": "active"})),
+            Work::PatchTogether => patch(json!({"taxId": after})),
+            Work::Replace => put(&before, &Value::Null),
+            Work::ReplaceTaxId => put(&after, &Value::Null),
+            Work::ReplaceParent => put(&before, &self.parent),
+            Work::Delete => signed_in(Method::DELETE, &self.path),
+            Work::Restore | Work::RestoreUnique => signed_in(Method::POST, &format!("{}/restore", self.path)),
+        }
+    }
+
+    fn new_email(&self) -> String {
+        format!("{}@new.example", self.tag)
+    }
+
+    /// What there is now, without what differs from one clean run to the next: times and ids.
+    pub(crate) async fn state(&self) -> Value {
+        let get = async |path: &str| {
+            let answer = self.company.get(path).await;
+            (answer.status.as_u16(), plain(&answer.body, &self.tag))
+        };
+        let sign_in = async |email: &str, password: &str| {
+            let body = json!({"email": email, "password": password});
+            Answer::of(self.nexo.request(Method::POST, "/api/auth/login").json(&body)).await
+        };
+        let sessions = async |token: &str| {
+            let request = self.nexo.request(Method::GET, "/api/auth/sessions").bearer_auth(token);
+            Answer::of(request).await.body["data"].as_array().map(Vec::len)
+        };
+        match self.work {
+            Work::Register => {
+                let login = sign_in(&self.new_email(), PASSWORD).await;
+                let token = login.body["accessToken"].as_str().unwrap_or_default().to_owned();
+                let clients = self.nexo.request(Method::GET, "/api/clients").bearer_auth(&token);
+                json!([login.status.as_u16(), sessions(&token).await, Answer::of(clients).await.body])
+            }
+            Work::Login | Work::Refresh => {
+                json!([get("/api/auth/profile").await, sessions(self.company.token()).await])
+            }
+            Work::Logout | Work::LogoutAll | Work::ChangePassword => {
+                let profile = get("/api/auth/profile").await;
+                let refresh = json!({"refreshToken": self.company.refresh_token()});
+                let refresh =
+                    Answer::of(self.nexo.request(Method::POST, "/api/auth/refresh").json(&refresh)).await;
+                let password = if self.work == Work::ChangePassword { NEW_PASSWORD } else { PASSWORD };
+                let login = sign_in(&self.company.email, password).await;
+                let token = login.body["accessToken"].as_str().unwrap_or_default();
+                json!([profile, refresh.status.as_u16(), login.status.as_u16(), sessions(token).await])
+            }
+            Work::ChangeProfile => json!(get("/api/auth/profile").await),
+            _ => {
+                let list = get(&format!("/api/clients?tag={}&sort=name", self.tag)).await;
+                let one = if self.path.is_empty() { None } else { Some(get(&self.path).await) };
+                json!([list, one, self.taken().await])
+            }
+        }
+    }
+
+    /// Whether each of the case's tax ids is taken. Asking changes nothing that counts.
+    async fn taken(&self) -> Vec<u16> {
+        let mut taken = Vec::new();
+        if matches!(
+            self.work,
+            Work::CreatePlain | Work::CreateWithKey | Work::CreateUnderParent | Work::CreateLater
+        ) {
+            return taken;
+        }
+        for tax_id in [self.tag.clone(), format!("{} before", self.tag), format!("{} after", self.tag)] {
+            let answer = self.company.post("/api/clients", &json!({"name": "Probe", "taxId": tax_id})).await;
+            if answer.status == 201 {
+                delete(self, &answer.body).await;
+            }
+            taken.push(answer.status.as_u16());
+        }
+        taken
+    }
+}
+
+/// What the password is changed to.
+const NEW_PASSWORD: &str = "another sentence to remember";
+
+/// `value` without times, ids and the case's mark.
+fn plain(value: &Value, tag: &str) -> Value {
+    const DIFFERENT: [&str; 10] = [
+        "id",
+        "createdAt",
+        "updatedAt",
+        "createdBy",
+        "updatedBy",
+        "ownerId",
+        "parentId",
+        "email",
+        "requestId",
+        "timestamp",
+    ];
+    match value {
+        Value::String(text) => json!(text.replace(tag, "…")),
+        Value::Array(elements) => elements.iter().map(|element| plain(element, tag)).collect(),
+        Value::Object(members) => {
+            let kept = members.iter().map(|(name, member)| {
+                let member = if DIFFERENT.contains(&name.as_str()) {
+                    json!(!member.is_null())
+                } else {
+                    plain(member, tag)
+                };
+                (name.clone(), member)
+            });
+            Value::Object(kept.collect())
+        }
+        other => other.clone(),
+    }
+}
