@@ -9,7 +9,7 @@ use serde_json::json;
 /// Prints the environment of a function's real binary beside `cargo dev --engine-port`.
 #[derive(Args)]
 pub(crate) struct Env {
-    /// The function's logical id in template.yaml, such as ClientsFunction
+    /// The function's logical id in template.yaml, such as `ClientsFunction`
     function: String,
     /// Where `cargo dev` serves the guarded table
     #[arg(long, default_value_t = 4001)]

@@ -1,11 +1,14 @@
 //! The project's own tools.
 #![expect(clippy::disallowed_macros, reason = "a program that talks to a person")]
 
+mod bench;
 mod env;
 mod event;
 mod licences;
+mod local;
 mod openapi;
 mod process;
+mod seed;
 mod template;
 mod test;
 
@@ -31,6 +34,11 @@ enum Task {
     Env(env::Env),
     /// Prints an event with the tokens and ids of the running local server
     Event(event::Event),
+    /// Generates a data set of any size
+    Seed(seed::Seed),
+    /// Measures what the targets of performance name
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// What tasks that speak HTTP run on.
@@ -44,6 +52,8 @@ fn main() -> ExitCode {
         Task::Openapi => openapi::write(),
         Task::Env(env) => env.print(),
         Task::Event(event) => event.print(),
+        Task::Seed(seed) => seed.run(),
+        Task::Bench(bench) => bench.run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The project's folder.
 pub(crate) fn project() -> PathBuf {
@@ -59,6 +59,49 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     } else {
         Err(format!("{} failed ({})", shown(command), done.status))
+    }
+}
+
+/// A program that runs beside this one, and is killed when this is dropped.
+pub(crate) struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
+        let child = command.spawn().map_err(|error| not_started(command, &error))?;
+        Ok(Self { child })
+    }
+
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard output, if that was piped and not taken before.
+    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// Asks it to end and waits until it has.
+    ///
+    /// # Errors
+    /// It cannot be asked or waited for.
+    pub(crate) fn terminate(mut self) -> Result<(), String> {
+        run(&mut program("kill", &["-TERM", &self.id().to_string()]))?;
+        self.child.wait().map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl Emulated {
         let child = Command::new(emulator)
             .args(["--runtime-interface-emulator-address", &invocations.to_string()])
             .args(["--runtime-api-address", &runtime.to_string()])
-            .arg(project().join("target/debug").join(binary))
+            .arg(target().join(binary))
             .env_clear()
             .envs(environment)
             .stdin(Stdio::null())
@@ -56,6 +57,12 @@ impl Emulated {
         let reply = reply.text().await.unwrap();
         answer(&serde_json::from_str(&reply).unwrap_or_else(|error| panic!("{error}: {reply}")))
     }
+}
+
+/// Where cargo puts binaries: this test's own is in its `deps`.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().to_owned()
 }
 
 /// An address that nobody listens on now.

@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: what the targets of performance are measured by.
+
+mod growth;
+mod http;
+mod init;
+mod runtime_api;
+
+use clap::Subcommand;
+
+/// What to measure.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// Counts the instructions of a cold start, and of a first and a warm GET, under callgrind
+    Init,
+    /// Loads the local server with oha: throughput, latency, CPU per request
+    Http(http::Load),
+    /// Compares the cost of operations in small and large data sets
+    Growth(growth::Growth),
+}
+
+impl Bench {
+    /// Measures and prints.
+    ///
+    /// # Errors
+    /// Something needed is missing, or an answer is not what it should be.
+    pub(crate) fn run(&self) -> Result<(), String> {
+        let runtime = crate::runtime()?;
+        match self {
+            Self::Init => runtime.block_on(init::measure()),
+            Self::Http(load) => runtime.block_on(load.run()),
+            Self::Growth(growth) => runtime.block_on(growth.run()),
+        }
+    }
+}
