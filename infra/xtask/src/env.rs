@@ -27,7 +27,10 @@ impl Env {
     pub(crate) fn print(&self) -> Result<(), String> {
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
         if !self.data.is_dir() {
-            return Err(format!("{}: no data folder; start `cargo dev --engine-port` first", self.data.display()));
+            return Err(format!(
+                "{}: no data folder; start `cargo dev --engine-port` first",
+                self.data.display()
+            ));
         }
         let endpoint = format!("http://127.0.0.1:{}", self.engine_port);
         let environment = environment_in(&template, &self.data, &self.function, &endpoint)?;

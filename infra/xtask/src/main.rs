@@ -28,6 +28,10 @@ struct Arguments {
 enum Task {
     /// Checks and tests everything
     Test,
+    /// Checks template.yaml against the project's rules
+    Template,
+    /// Checks licences, banned crates and sources against deny.toml
+    Licences,
     /// Writes openapi.json from the declarations of the routes
     Openapi,
     /// Prints the environment in which a function's real binary uses the local table
@@ -49,6 +53,8 @@ fn runtime() -> Result<tokio::runtime::Runtime, String> {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test::everything(),
+        Task::Template => template::check(),
+        Task::Licences => licences::check(),
         Task::Openapi => openapi::write(),
         Task::Env(env) => env.print(),
         Task::Event(event) => event.print(),
