@@ -36,13 +36,17 @@ impl Secrets {
                 let made = Self::generate()?;
                 fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
                 let text = serde_json::to_vec(&made).map_err(|error| fault(&error))?;
+                // Written beside and then renamed: killed at any moment, the folder has all or nothing.
+                let beside = folder.join(format!("{FILE}.new"));
                 let mut file = fs::OpenOptions::new()
                     .write(true)
-                    .create_new(true)
+                    .create(true)
+                    .truncate(true)
                     .mode(0o600)
-                    .open(&path)
+                    .open(&beside)
                     .map_err(|error| fault(&error))?;
                 file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| fault(&error))?;
+                fs::rename(&beside, &path).map_err(|error| fault(&error))?;
                 Ok(made)
             }
             Err(error) => Err(fault(&error)),

@@ -87,7 +87,12 @@ impl Work {
         )
     }
 
-    /// The statuses of the first attempt when it succeeds.
+    /// Whether a case costs so many password hashes that not every mishap is worth its time.
+    pub(crate) fn hashes_often(self) -> bool {
+        matches!(self, Self::LogoutAll | Self::ChangePassword)
+    }
+
+    /// The status of the first attempt when it succeeds.
     pub(crate) fn succeeds(self) -> u16 {
         match self {
             Self::Register | Self::CreatePlain | Self::CreateUnique | Self::CreateWithKey => 201,
