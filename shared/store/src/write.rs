@@ -8,32 +8,29 @@
 //! the value therefore costs nothing extra; the next one who wants the value finds the marker
 //! stale and takes it over.
 
+mod claims;
+mod idempotency;
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
-use nexo_domain::{Id, IdKind, Timestamp};
+use nexo_domain::{Id, Timestamp};
 use nexo_tenant_key::Key;
 
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
 use crate::record::{
-    CLAIMS, Entity, Input, Item, RECORD_KIND, Record, Reference, Target, Unique, attributes, claims,
-    index_attributes, name_key,
+    CLAIMS, Entity, Input, Item, Record, Reference, Target, Unique, attributes, claims, index_attributes,
+    name_key,
 };
-use crate::table::{Stamp, Updated, refusal, version};
+use crate::table::{Stamp, Updated, refusal};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
-/// A caller's `Idempotency-Key`, and what the request was.
-#[derive(Clone, Debug)]
-pub struct Idempotency {
-    /// The key, as sent.
-    pub key: String,
-    /// A digest of the request; the same key with another one is refused.
-    pub request_digest: String,
-}
+pub use idempotency::Idempotency;
+use idempotency::replay;
 
 /// The outcome of a create.
 #[derive(Clone, Debug)]
@@ -44,14 +41,8 @@ pub struct Created<R: Record> {
     pub replayed: bool,
 }
 
-/// How long an idempotency key is remembered, in seconds.
-const IDEMPOTENCY_SECONDS: i64 = 24 * 3600;
-
 /// How often a write is tried again when another one came between its reads and itself.
 const ATTEMPTS: usize = 4;
-
-/// The deepest tree of records, in levels. A bound on the reads of one request.
-const DEEPEST: usize = 20;
 
 /// What the members of a record's transaction are for.
 #[derive(Clone)]
@@ -238,14 +229,17 @@ impl TenantTable {
             change.set(name, AttributeValue::S(value));
         }
         let unique = entity.input.fields.unique();
-        if unique.is_empty() {
+        // The tree may have grown around the gap it left.
+        let mut parents = entity.input.fields.references();
+        parents.retain(|reference| reference.target == Target::Parent);
+        if unique.is_empty() && parents.is_empty() {
             return match self.update(key, &change).await? {
                 Updated::Done(item) => Entity::from_item(item),
                 Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
                 Updated::Refused(_) => Err(StoreError::Stale { version: entity.version }),
             };
         }
-        self.change_with_claims(key, &stamp, &change, &unique, &[], &entity).await
+        self.change_with_claims(key, &stamp, &change, &unique, &parents, &entity).await
     }
 
     /// Replaces a record whose unique values or references change, in a transaction.
@@ -332,179 +326,6 @@ impl TenantTable {
         Ok(change)
     }
 
-    /// Adds a marker for each unique value. `stale` are markers of records that no longer hold the
-    /// value: they are taken over, if that is still so.
-    fn claim<R: Record>(
-        &self,
-        transaction: &mut Transaction<Part>,
-        record: &Key,
-        unique: &[Unique],
-        stale: &[(Unique, Key)],
-    ) -> Result<(), StoreError> {
-        for value in unique {
-            let marker = self.scope.unique(R::Kind::KIND, value.field, &value.value);
-            let mut item = key_item(marker.partition().as_str(), marker.sort());
-            item.insert("record".into(), AttributeValue::S(record.sort().into()));
-            item.insert(RECORD_KIND.into(), AttributeValue::S("unique".into()));
-            let mut free = Expression::new();
-            let absent = free.absent("pk");
-            let holder = stale.iter().find(|(taken, _)| taken == value).map(|(_, holder)| holder);
-            let holds = holder.map_or(record.sort(), Key::sort);
-            let held = free.equals("record", "holder", holds);
-            free.when(format!("({absent} OR {held})"));
-            transaction.put(Part::Claim(value.clone()), item, &free)?;
-            if let Some(holder) = holder {
-                let mut let_go = Expression::new();
-                let gone = let_go.absent("pk");
-                let deleted = let_go.exists("deletedAt");
-                let placeholder = format!("claim_{}", value.field);
-                let claims = let_go.function("contains", CLAIMS, &placeholder, &value.claim());
-                let_go.when(format!("({gone} OR {deleted} OR NOT {claims})"));
-                let holder = key_item(holder.partition().as_str(), holder.sort());
-                transaction.check(Part::Claim(value.clone()), holder, let_go);
-            }
-        }
-        Ok(())
-    }
-
-    /// The references of `input` that must be checked; the caller itself need not be.
-    fn references<R: Record>(&self, input: &Input<R>) -> Vec<Reference> {
-        let mut references = input.fields.references();
-        if let Some(owner) = input.owner_id.filter(|owner| *owner != self.scope.principal().user) {
-            references.push(Reference {
-                field: "ownerId",
-                id: owner.to_string(),
-                ulid: owner.ulid().to_string(),
-                target: Target::Record(nexo_domain::Kind::User),
-            });
-        }
-        references
-    }
-
-    async fn check_references<R: Record>(
-        &self,
-        transaction: &mut Transaction<Part>,
-        record: &Key,
-        references: &[Reference],
-    ) -> Result<(), StoreError> {
-        for reference in references {
-            match reference.target {
-                Target::Record(kind) => {
-                    let partition = self.scope.partition(kind);
-                    let mut exists = Expression::new();
-                    exists.if_exists("pk").if_absent("deletedAt");
-                    let key = key_item(partition.as_str(), &reference.ulid);
-                    transaction.check(Part::Referenced(reference.field), key, exists);
-                }
-                Target::Parent => self.check_ancestors::<R>(transaction, record, reference).await?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Walks from the new parent to the root, and lets the transaction check that the path is still
-    /// the same: two moves that would close a cycle together cannot both succeed. The path leads
-    /// through deleted ancestors too, so that restoring one never closes a cycle.
-    async fn check_ancestors<R: Record>(
-        &self,
-        transaction: &mut Transaction<Part>,
-        record: &Key,
-        reference: &Reference,
-    ) -> Result<(), StoreError> {
-        let field = reference.field;
-        let prefix = R::Kind::KIND.prefix();
-        let mut parent = reference.id.clone();
-        for _ in 0..DEEPEST {
-            let Ok(id) = parent.parse::<Id<R::Kind>>() else {
-                return Err(StoreError::Corrupt(format!("{field} is no {prefix} id")));
-            };
-            let key = self.scope.record(&id);
-            if key == *record {
-                return Err(StoreError::Cycle { field });
-            }
-            let is_parent = parent == reference.id;
-            let item =
-                self.read(&key, true).await?.filter(|item| !is_parent || !item.contains_key("deletedAt"));
-            let Some(item) = item else {
-                // A purged ancestor further up ends the path; a deleted parent is no parent.
-                return if is_parent { Err(StoreError::NoSuchReference { field }) } else { Ok(()) };
-            };
-            let above = item.get(field).and_then(|value| value.as_s().ok()).cloned();
-            let mut same = Expression::new();
-            same.if_exists("pk");
-            if is_parent {
-                same.if_absent("deletedAt");
-            }
-            match &above {
-                Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
-                None => same.if_absent(field),
-            };
-            transaction.check(Part::Ancestor, key_item(key.partition().as_str(), key.sort()), same);
-            match above {
-                Some(above) => parent = above,
-                None => return Ok(()),
-            }
-        }
-        Err(StoreError::TooDeep { field })
-    }
-
-    /// Adds the marker that remembers an idempotency key.
-    fn remember<R: Record>(
-        &self,
-        transaction: &mut Transaction<Part>,
-        idempotency: &Idempotency,
-        entity: &Entity<R>,
-    ) -> Result<(), StoreError> {
-        let marker = self.scope.idempotency(R::Kind::KIND, &idempotency.key);
-        let now = entity.created_at.as_millis() / 1000;
-        let mut item = key_item(marker.partition().as_str(), marker.sort());
-        item.insert(RECORD_KIND.into(), AttributeValue::S("idempotency".into()));
-        item.insert("request".into(), AttributeValue::S(idempotency.request_digest.clone()));
-        item.insert("record".into(), AttributeValue::S(entity.id.to_string()));
-        item.insert("at".into(), AttributeValue::S(entity.created_at.to_string()));
-        item.insert("expiresAt".into(), AttributeValue::N((now + IDEMPOTENCY_SECONDS).to_string()));
-        let mut free = Expression::new();
-        let absent = free.absent("pk");
-        // The TTL removes items up to days late.
-        let over = free.less("expiresAt", "now", AttributeValue::N(now.to_string()));
-        free.when(format!("({absent} OR {over})"));
-        transaction.put(Part::Idempotency, item, &free)
-    }
-
-    /// The answer to an earlier request with this key; `otherwise` when there was none.
-    async fn recall<R: Record>(
-        &self,
-        idempotency: &Idempotency,
-        input: Input<R>,
-        otherwise: StoreError,
-    ) -> Result<Created<R>, StoreError> {
-        let marker = self.scope.idempotency(R::Kind::KIND, &idempotency.key);
-        match self.read(&marker, true).await? {
-            Some(found) if in_force(&found, self.store.clock.now_seconds()) => {
-                self.first_answer(&found, idempotency, input)
-            }
-            _ => Err(otherwise),
-        }
-    }
-
-    /// The answer the first request with this key got. It follows from the same body, the id and
-    /// the moment, so those are all that is kept.
-    fn first_answer<R: Record>(
-        &self,
-        found: &Item,
-        idempotency: &Idempotency,
-        input: Input<R>,
-    ) -> Result<Created<R>, StoreError> {
-        let text = |name: &str| found.get(name).and_then(|value| value.as_s().ok());
-        if text("request") != Some(&idempotency.request_digest) {
-            return Err(StoreError::KeyReused);
-        }
-        let unreadable = || StoreError::Corrupt("idempotency marker".into());
-        let id = text("record").and_then(|id| id.parse().ok()).ok_or_else(unreadable)?;
-        let at = text("at").and_then(|at| at.parse::<Timestamp>().ok()).ok_or_else(unreadable)?;
-        Ok(Created { entity: self.first_version(id, at, input), replayed: true })
-    }
-
     fn first_version<R: Record>(&self, id: Id<R::Kind>, at: Timestamp, input: Input<R>) -> Entity<R> {
         let user = self.scope.principal().user;
         Entity {
@@ -583,61 +404,4 @@ impl TenantTable {
             other => Ok(other),
         }
     }
-
-    /// Why a transaction was refused: an error, or markers that are stale and can be taken over.
-    async fn explain<R: Record>(
-        &self,
-        record: &Key,
-        refusals: &[Refusal<Part>],
-    ) -> Result<Vec<(Unique, Key)>, StoreError> {
-        let mut stale = Vec::new();
-        for refusal in refusals {
-            match &refusal.role {
-                Part::Record => {
-                    return Err(match &refusal.found {
-                        Some(item) if !item.contains_key("deletedAt") => {
-                            StoreError::Stale { version: version(item).unwrap_or_default() }
-                        }
-                        _ => StoreError::NotFound,
-                    });
-                }
-                Part::Referenced(field) => return Err(StoreError::NoSuchReference { field }),
-                // Somebody moved an ancestor meanwhile: walk again.
-                Part::Ancestor | Part::Idempotency => {}
-                Part::Claim(unique) => {
-                    let holder = refusal.found.as_ref().and_then(|marker| marker.get("record")?.as_s().ok());
-                    let Some(holder) = holder else { continue };
-                    let Ok(id) = format!("{}_{holder}", R::Kind::KIND.prefix()).parse::<Id<R::Kind>>() else {
-                        return Err(StoreError::Corrupt("unique marker".into()));
-                    };
-                    let key = self.scope.record(&id);
-                    let held = self.read(&key, true).await?.is_some_and(|item| holds(&item, unique));
-                    if held && key != *record {
-                        return Err(StoreError::Taken { field: unique.field });
-                    }
-                    // Its own marker needs no taking over.
-                    if key != *record {
-                        stale.push((unique.clone(), key));
-                    }
-                }
-            }
-        }
-        Ok(stale)
-    }
-}
-
-fn holds(item: &Item, unique: &Unique) -> bool {
-    let claim = AttributeValue::S(unique.claim());
-    let claims = item.get(CLAIMS).and_then(|claims| claims.as_l().ok());
-    !item.contains_key("deletedAt") && claims.is_some_and(|claims| claims.contains(&claim))
-}
-
-/// Whether an idempotency marker has not expired: the TTL removes items up to days late.
-fn in_force(marker: &Item, now: i64) -> bool {
-    let expires_at = marker.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
-    expires_at.is_some_and(|at| at >= now)
-}
-
-fn replay(refusals: &[Refusal<Part>]) -> Option<&Item> {
-    refusals.iter().find(|refusal| matches!(refusal.role, Part::Idempotency))?.found.as_ref()
 }

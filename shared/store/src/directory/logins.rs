@@ -1,0 +1,250 @@
+//! Logins, the counts of failed ones, and new accounts.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
+use nexo_domain::{AccountId, Email, Role, SessionId, Text, UserId};
+use nexo_tenant_key::DirectoryKey;
+use serde::{Deserialize, Serialize};
+
+use super::{Directory, item_key, read, whole};
+use crate::error::sort;
+use crate::expression::Expression;
+use crate::meter::Units;
+use crate::record::{Item, attributes};
+use crate::transaction::Transaction;
+use crate::{Profile, Session, StoreError};
+
+/// How an address logs in. One item for each address in use, in whatever account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// The account.
+    pub account_id: AccountId,
+    /// The user.
+    pub user_id: UserId,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+    /// The user's role.
+    pub role: Role,
+    /// Digests of networks that this login succeeded from, latest first.
+    #[serde(default)]
+    pub networks: Vec<String>,
+}
+
+/// What is known before a password is checked.
+#[derive(Clone, Debug)]
+pub struct LoginView {
+    /// The login, if the address has one.
+    pub login: Option<Login>,
+    /// The counts asked for, in the order asked.
+    pub attempts: Vec<AttemptCount>,
+}
+
+/// Names a count of failed logins.
+#[derive(Clone, Debug)]
+pub struct Attempts(pub DirectoryKey);
+
+/// A count of failed logins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttemptCount {
+    /// Failures counted.
+    pub count: u32,
+    /// Milliseconds since the Unix epoch before which no further attempt is taken.
+    pub next_at: i64,
+}
+
+/// A new account and its first user.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    /// The account.
+    pub account: AccountId,
+    /// Its name.
+    pub company: Text<249>,
+    /// The owner.
+    pub user: UserId,
+    /// The owner's profile.
+    pub profile: Profile,
+    /// How the owner logs in.
+    pub login: Login,
+    /// The owner's first session.
+    pub session: SessionId,
+    /// Its state.
+    pub state: Session,
+}
+
+impl Directory {
+    /// Creates an account with its owner, in one transaction. `false` when the address is in use.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn register(&self, new: &NewAccount) -> Result<bool, StoreError> {
+        let mut transaction = Transaction::new(&self.store.table);
+        let mut absent = Expression::new();
+        absent.if_absent("pk");
+        let at = AttributeValue::S(new.profile.created_at.to_string());
+        let account = Item::from([
+            ("name".into(), AttributeValue::S(new.company.to_string())),
+            ("plan".into(), AttributeValue::S("standard".into())),
+            ("createdAt".into(), at),
+            ("version".into(), AttributeValue::N("1".into())),
+        ]);
+        let session = DirectoryKey::session(&new.account, &new.user, &new.session);
+        let members = [
+            (DirectoryKey::login(&new.profile.email), "login", attributes(&new.login)?),
+            (DirectoryKey::account(&new.account), "account", account),
+            (DirectoryKey::user(&new.account, &new.user), "user", attributes(&new.profile)?),
+            (session, "session", attributes(&new.state)?),
+        ];
+        for (key, kind, item) in members {
+            transaction.put((), whole(&key, kind, item), &absent)?;
+        }
+        Ok(self.transact(transaction, new.session.ulid()).await?.is_none())
+    }
+
+    /// The login of `email` and the counts of failed attempts, in one call.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn login(&self, email: &Email, counts: &[Attempts]) -> Result<LoginView, StoreError> {
+        let login = DirectoryKey::login(email);
+        let keys: Vec<_> =
+            std::iter::once(&login).chain(counts.iter().map(|attempts| &attempts.0)).map(item_key).collect();
+        let request =
+            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(
+                |error| StoreError::Unavailable { operation: "BatchGetItem", reason: error.to_string() },
+            )?;
+        self.meter.call();
+        let answer = self
+            .store
+            .client
+            .batch_get_item()
+            .request_items(&self.store.table, request)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.store.as_function())
+            .send()
+            .await
+            .map_err(|error| sort("BatchGetItem", &error))?;
+        self.meter.consumed(Units::Read, answer.consumed_capacity());
+        if answer.unprocessed_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+            return Err(StoreError::Throttled);
+        }
+        let mut items: HashMap<String, Item> = answer
+            .responses
+            .unwrap_or_default()
+            .remove(&self.store.table)
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|item| Some((item.get("pk")?.as_s().ok()?.clone(), item)))
+            .collect();
+        let attempts =
+            counts.iter().map(|attempts| count(items.get(attempts.0.partition()), self.now())).collect();
+        let login = items.remove(login.partition()).map(read).transpose()?;
+        Ok(LoginView { login, attempts })
+    }
+
+    /// Counts one more attempt, if the count still is what was `seen`. Otherwise the count that was
+    /// found instead: another attempt came between.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn attempt(
+        &self,
+        attempts: &Attempts,
+        seen: AttemptCount,
+        next: AttemptCount,
+        forget_at: i64,
+    ) -> Result<Result<(), AttemptCount>, StoreError> {
+        let mut change = Expression::new();
+        change.set("count", AttributeValue::N(next.count.to_string()));
+        change.set("nextAt", AttributeValue::N(next.next_at.to_string()));
+        change.set("expiresAt", AttributeValue::N(forget_at.to_string()));
+        let over = change.less("expiresAt", "now", AttributeValue::N((self.now() / 1000).to_string()));
+        // A name that no expression uses is refused, so each is made where it is used.
+        let condition = if seen.count == 0 {
+            // A count that was forgiven stays at nought until its item expires.
+            let none = change.equals_number("count", "seen", 0);
+            format!("({} OR {none} OR {over})", change.absent("pk"))
+        } else {
+            let same = change.equals_number("count", "seen", u64::from(seen.count));
+            format!("({same} AND NOT {over})")
+        };
+        change.when(condition);
+        Ok(match self.update(&attempts.0, &change).await? {
+            Ok(_) => Ok(()),
+            Err(found) => Err(count(found.as_ref(), self.now())),
+        })
+    }
+
+    /// Takes back one counted attempt: it turned out to be right.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn forgive(&self, attempts: &Attempts) -> Result<(), StoreError> {
+        let mut change = Expression::new();
+        change.add("count", -1).if_exists("pk");
+        let positive = change.greater_number("count", "zero", 0);
+        change.when(positive);
+        self.update(&attempts.0, &change).await.map(drop)
+    }
+
+    /// Opens a session after a right password: the session, the count of failures gone, and the
+    /// network remembered, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the login was changed meanwhile.
+    pub async fn open_session(
+        &self,
+        email: &Email,
+        login: &Login,
+        session: &SessionId,
+        state: &Session,
+        cleared: &Attempts,
+    ) -> Result<(), StoreError> {
+        let mut transaction = Transaction::new(&self.store.table);
+        let mut absent = Expression::new();
+        absent.if_absent("pk");
+        let key = DirectoryKey::session(&login.account_id, &login.user_id, session);
+        transaction.put((), whole(&key, "session", attributes(state)?), &absent)?;
+        let mut seen = Expression::new();
+        let networks = login.networks.iter().cloned().map(AttributeValue::S).collect();
+        seen.set("networks", AttributeValue::L(networks));
+        seen.set("lastLoginAt", AttributeValue::S(state.created_at.to_string()));
+        seen.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
+        transaction.update((), item_key(&DirectoryKey::login(email)), &seen)?;
+        transaction.delete((), item_key(&cleared.0))?;
+        match self.transact(transaction, session.ulid()).await? {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Busy),
+        }
+    }
+
+    /// Sets a new password hash, if the old one still is what was read.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when it was changed meanwhile.
+    pub async fn change_password(&self, email: &Email, old: &str, new: &str) -> Result<(), StoreError> {
+        let mut change = Expression::new();
+        change.set("passwordHash", AttributeValue::S(new.into()));
+        change.if_equal("passwordHash", AttributeValue::S(old.into()));
+        match self.update(&DirectoryKey::login(email), &change).await? {
+            Ok(_) => Ok(()),
+            // Our own write, whose answer was lost.
+            Err(Some(found)) if found.get("passwordHash") == Some(&AttributeValue::S(new.into())) => Ok(()),
+            Err(_) => Err(StoreError::Busy),
+        }
+    }
+}
+
+/// A count, which is nothing once its item has expired: the TTL removes items up to days late.
+fn count(item: Option<&Item>, now_ms: i64) -> AttemptCount {
+    let number = |name: &str| item?.get(name)?.as_n().ok()?.parse::<i64>().ok();
+    match (number("count"), number("expiresAt")) {
+        (Some(count), Some(expires_at)) if expires_at >= now_ms / 1000 => AttemptCount {
+            count: u32::try_from(count).unwrap_or_default(),
+            next_at: number("nextAt").unwrap_or_default(),
+        },
+        _ => AttemptCount::default(),
+    }
+}

@@ -1,0 +1,166 @@
+//! Sessions.
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use nexo_domain::{AccountId, Role, SessionId, Timestamp, UserId};
+use nexo_identity::RefreshToken;
+use nexo_tenant_key::DirectoryKey;
+use serde::{Deserialize, Serialize};
+
+use super::{Directory, item_key, read};
+use crate::StoreError;
+use crate::error::sort;
+use crate::expression::Expression;
+use crate::meter::Units;
+use crate::record::attributes;
+
+/// A login on one device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// How often its refresh token was rotated.
+    pub generation: u32,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// What the user may do in it.
+    pub role: Role,
+    /// Its last use.
+    #[serde(flatten)]
+    pub last_use: SessionUse,
+}
+
+/// The last use of a session's refresh token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionUse {
+    /// When it was.
+    pub rotated_at: Timestamp,
+    /// When the session ends, in seconds since the Unix epoch.
+    pub expires_at: i64,
+    /// The address it came from.
+    pub ip: String,
+    /// The agent it came with.
+    #[serde(default)]
+    pub user_agent: Option<String>,
+}
+
+/// The outcome of a refresh.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rotation {
+    /// The token was current; the session has the next generation now.
+    Rotated(Session),
+    /// Another state was found; the rules decide what it means.
+    Found(Session),
+    /// The session is over.
+    Gone,
+}
+
+impl Directory {
+    /// A session.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn session(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+        session: &SessionId,
+    ) -> Result<Option<Session>, StoreError> {
+        let item = self.get(&DirectoryKey::session(account, user, session), true).await?;
+        item.map(read).transpose()
+    }
+
+    /// Moves a session from the token's generation to the next.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn rotate(&self, token: &RefreshToken, next: &SessionUse) -> Result<Rotation, StoreError> {
+        let key = DirectoryKey::session(&token.account, &token.user, &token.session);
+        let mut change = Expression::new();
+        for (name, value) in attributes(next)? {
+            change.set(&name, value);
+        }
+        change.increment("generation").if_exists("pk");
+        change.if_equal("generation", AttributeValue::N(token.generation.to_string()));
+        let live = change.greater_number("expiresAt", "now", self.now() / 1000);
+        change.when(live);
+        Ok(match self.update(&key, &change).await? {
+            Ok(item) => Rotation::Rotated(read(item)?),
+            Err(None) => Rotation::Gone,
+            Err(Some(found)) => Rotation::Found(read(found)?),
+        })
+    }
+
+    /// Ends a session; nothing happens if it has ended already.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn end_session(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+        session: &SessionId,
+    ) -> Result<(), StoreError> {
+        self.meter.call();
+        let done = self
+            .store
+            .client
+            .delete_item()
+            .table_name(&self.store.table)
+            .set_key(Some(item_key(&DirectoryKey::session(account, user, session))))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.store.as_function())
+            .send()
+            .await
+            .map_err(|error| sort("DeleteItem", &error))?;
+        self.meter.consumed(Units::Write, done.consumed_capacity());
+        Ok(())
+    }
+
+    /// All of a user's sessions, oldest first.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn sessions(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+    ) -> Result<Vec<(SessionId, Session)>, StoreError> {
+        let mut placeholders = Expression::new();
+        let any = SessionId::from_parts(0, [0; 10]);
+        let partition = DirectoryKey::session(account, user, &any);
+        let condition = placeholders.equals("pk", "partition", partition.partition());
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            self.meter.call();
+            let page = self
+                .store
+                .client
+                .query()
+                .table_name(&self.store.table)
+                .key_condition_expression(&condition)
+                .set_expression_attribute_names(placeholders.names())
+                .set_expression_attribute_values(placeholders.values())
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .customize()
+                .config_override(self.store.as_function())
+                .send()
+                .await
+                .map_err(|error| sort("Query", &error))?;
+            self.meter.consumed(Units::Read, page.consumed_capacity());
+            for item in page.items.unwrap_or_default() {
+                let ulid = item.get("sk").and_then(|sk| sk.as_s().ok());
+                let id = ulid.and_then(|ulid| SessionId::from_ulid(ulid).ok());
+                let id = id.ok_or_else(|| StoreError::Corrupt("session without an id".into()))?;
+                found.push((id, read(item)?));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What a record claims (unique values) and names (other records), checked with the write itself.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use nexo_domain::{Id, IdKind};
+use nexo_tenant_key::Key;
+
+use super::Part;
+use crate::expression::Expression;
+use crate::record::{CLAIMS, Input, Item, RECORD_KIND, Record, Reference, Target, Unique};
+use crate::table::version;
+use crate::transaction::{Refusal, Transaction, key_item};
+use crate::{StoreError, TenantTable};
+
+/// The deepest tree of records, in levels. A bound on the reads of one request.
+const DEEPEST: usize = 20;
+
+impl TenantTable {
+    /// Adds a marker for each unique value. `stale` are markers of records that no longer hold the
+    /// value: they are taken over, if that is still so.
+    pub(super) fn claim<R: Record>(
+        &self,
+        transaction: &mut Transaction<Part>,
+        record: &Key,
+        unique: &[Unique],
+        stale: &[(Unique, Key)],
+    ) -> Result<(), StoreError> {
+        for value in unique {
+            let marker = self.scope.unique(R::Kind::KIND, value.field, &value.value);
+            let mut item = key_item(marker.partition().as_str(), marker.sort());
+            item.insert("record".into(), AttributeValue::S(record.sort().into()));
+            item.insert(RECORD_KIND.into(), AttributeValue::S("unique".into()));
+            let mut free = Expression::new();
+            let absent = free.absent("pk");
+            let holder = stale.iter().find(|(taken, _)| taken == value).map(|(_, holder)| holder);
+            let holds = holder.map_or(record.sort(), Key::sort);
+            let held = free.equals("record", "holder", holds);
+            free.when(format!("({absent} OR {held})"));
+            transaction.put(Part::Claim(value.clone()), item, &free)?;
+            if let Some(holder) = holder {
+                let mut let_go = Expression::new();
+                let gone = let_go.absent("pk");
+                let deleted = let_go.exists("deletedAt");
+                let placeholder = format!("claim_{}", value.field);
+                let claims = let_go.function("contains", CLAIMS, &placeholder, &value.claim());
+                let_go.when(format!("({gone} OR {deleted} OR NOT {claims})"));
+                let holder = key_item(holder.partition().as_str(), holder.sort());
+                transaction.check(Part::Claim(value.clone()), holder, let_go);
+            }
+        }
+        Ok(())
+    }
+
+    /// The references of `input` that must be checked; the caller itself need not be.
+    pub(super) fn references<R: Record>(&self, input: &Input<R>) -> Vec<Reference> {
+        let mut references = input.fields.references();
+        if let Some(owner) = input.owner_id.filter(|owner| *owner != self.scope.principal().user) {
+            references.push(Reference {
+                field: "ownerId",
+                id: owner.to_string(),
+                ulid: owner.ulid().to_string(),
+                target: Target::Record(nexo_domain::Kind::User),
+            });
+        }
+        references
+    }
+
+    pub(super) async fn check_references<R: Record>(
+        &self,
+        transaction: &mut Transaction<Part>,
+        record: &Key,
+        references: &[Reference],
+    ) -> Result<(), StoreError> {
+        for reference in references {
+            match reference.target {
+                Target::Record(kind) => {
+                    let partition = self.scope.partition(kind);
+                    let mut exists = Expression::new();
+                    exists.if_exists("pk").if_absent("deletedAt");
+                    let key = key_item(partition.as_str(), &reference.ulid);
+                    transaction.check(Part::Referenced(reference.field), key, exists);
+                }
+                Target::Parent => self.check_ancestors::<R>(transaction, record, reference).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks from the new parent to the root, and lets the transaction check that the path is still
+    /// the same: two moves that would close a cycle together cannot both succeed. The path leads
+    /// through deleted ancestors too, so that restoring one never closes a cycle.
+    pub(super) async fn check_ancestors<R: Record>(
+        &self,
+        transaction: &mut Transaction<Part>,
+        record: &Key,
+        reference: &Reference,
+    ) -> Result<(), StoreError> {
+        let field = reference.field;
+        let prefix = R::Kind::KIND.prefix();
+        let mut parent = reference.id.clone();
+        for _ in 0..DEEPEST {
+            let Ok(id) = parent.parse::<Id<R::Kind>>() else {
+                return Err(StoreError::Corrupt(format!("{field} is no {prefix} id")));
+            };
+            let key = self.scope.record(&id);
+            if key == *record {
+                return Err(StoreError::Cycle { field });
+            }
+            let is_parent = parent == reference.id;
+            let item =
+                self.read(&key, true).await?.filter(|item| !is_parent || !item.contains_key("deletedAt"));
+            let Some(item) = item else {
+                // A purged ancestor further up ends the path; a deleted parent is no parent.
+                return if is_parent { Err(StoreError::NoSuchReference { field }) } else { Ok(()) };
+            };
+            let above = item.get(field).and_then(|value| value.as_s().ok()).cloned();
+            let mut same = Expression::new();
+            same.if_exists("pk");
+            if is_parent {
+                same.if_absent("deletedAt");
+            }
+            match &above {
+                Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
+                None => same.if_absent(field),
+            };
+            transaction.check(Part::Ancestor, key_item(key.partition().as_str(), key.sort()), same);
+            match above {
+                Some(above) => parent = above,
+                None => return Ok(()),
+            }
+        }
+        Err(StoreError::TooDeep { field })
+    }
+
+    /// Why a transaction was refused: an error, or markers that are stale and can be taken over.
+    pub(super) async fn explain<R: Record>(
+        &self,
+        record: &Key,
+        refusals: &[Refusal<Part>],
+    ) -> Result<Vec<(Unique, Key)>, StoreError> {
+        let mut stale = Vec::new();
+        for refusal in refusals {
+            match &refusal.role {
+                Part::Record => {
+                    return Err(match &refusal.found {
+                        Some(item) if !item.contains_key("deletedAt") => {
+                            StoreError::Stale { version: version(item).unwrap_or_default() }
+                        }
+                        _ => StoreError::NotFound,
+                    });
+                }
+                Part::Referenced(field) => return Err(StoreError::NoSuchReference { field }),
+                // Somebody moved an ancestor meanwhile: walk again.
+                Part::Ancestor | Part::Idempotency => {}
+                Part::Claim(unique) => {
+                    let holder = refusal.found.as_ref().and_then(|marker| marker.get("record")?.as_s().ok());
+                    let Some(holder) = holder else { continue };
+                    let Ok(id) = format!("{}_{holder}", R::Kind::KIND.prefix()).parse::<Id<R::Kind>>() else {
+                        return Err(StoreError::Corrupt("unique marker".into()));
+                    };
+                    let key = self.scope.record(&id);
+                    let held = self.read(&key, true).await?.is_some_and(|item| holds(&item, unique));
+                    if held && key != *record {
+                        return Err(StoreError::Taken { field: unique.field });
+                    }
+                    // Its own marker needs no taking over.
+                    if key != *record {
+                        stale.push((unique.clone(), key));
+                    }
+                }
+            }
+        }
+        Ok(stale)
+    }
+}
+
+fn holds(item: &Item, unique: &Unique) -> bool {
+    let claim = AttributeValue::S(unique.claim());
+    let claims = item.get(CLAIMS).and_then(|claims| claims.as_l().ok());
+    !item.contains_key("deletedAt") && claims.is_some_and(|claims| claims.contains(&claim))
+}
