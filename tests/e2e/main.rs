@@ -1,9 +1,15 @@
 //! Tests of the whole product, through the gateway.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::similar_names, reason = "a patch has a path, and nexo a next page")]
 
 mod auth;
 mod clients;
 mod events;
 mod guard;
+mod health;
+mod logs;
 mod matrix;
+mod openapi;
+mod protocol;
 mod roadmap;
 mod units;

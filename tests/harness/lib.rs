@@ -3,7 +3,7 @@
 //! A test speaks HTTP to the gateway, as users do. The server is the real one, in memory, in the
 //! test's process: so a test can move the clock, read what the store was asked and what that cost,
 //! and make calls to it fail.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub mod table;
 
@@ -148,7 +148,8 @@ pub struct Company<'a> {
 impl Company<'_> {
     /// Logs the owner in again: an access token is good for 15 minutes, and tests move the clock.
     pub async fn log_in(&mut self) {
-        let answer = self.nexo.post("/api/auth/login", &json!({"email": self.email, "password": PASSWORD})).await;
+        let answer =
+            self.nexo.post("/api/auth/login", &json!({"email": self.email, "password": PASSWORD})).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
         self.tokens = answer.body;
     }
@@ -190,7 +191,8 @@ impl Company<'_> {
 
     /// `PATCH` with a merge patch.
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
-        let request = self.request(Method::PATCH, path).header("content-type", "application/merge-patch+json");
+        let request =
+            self.request(Method::PATCH, path).header("content-type", "application/merge-patch+json");
         Answer::of(request.body(body.to_string())).await
     }
 

@@ -170,7 +170,7 @@ async fn of_a_thousand_guesses_at_once_the_free_ones_are_hashed_and_no_more() {
     }
     // Five are free, then one after each wait of 1, 2, 4 … s that has gone by.
     let seconds = begun.elapsed().as_secs();
-    let waited = (1..).take_while(|waits| (1_u64 << waits) - 1 <= seconds).count();
+    let waited = (1..20).filter(|waits| (1_u64 << waits) - 1 <= seconds).count();
     assert!((1..=5 + waited).contains(&hashed), "{hashed} in {seconds} s");
 }
 

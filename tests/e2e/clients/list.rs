@@ -104,18 +104,21 @@ async fn every_sort_orders_every_client_whatever_the_page() {
     }
 }
 
+/// What a filter says, as a program.
+type Test = fn(&Value) -> bool;
+
 #[tokio::test]
 async fn filters_alone_and_together_select_what_they_say_in_every_sort() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let clients = some_clients(&company, &nexo).await;
     let owner = format!("ownerId={}", company.user());
-    let filters: [(&str, &dyn Fn(&Value) -> bool); 5] = [
-        ("status=active", &|client| client["status"] == "active"),
-        ("industry=Retail", &|client| client["industry"] == "Retail"),
-        ("tag=vip", &|client| client["tags"].as_array().unwrap().contains(&json!("vip"))),
-        ("q=aL", &|client| client["name"].as_str().unwrap().to_lowercase().starts_with("al")),
-        (&owner, &|client| !client["ownerId"].is_null()),
+    let filters: [(&str, Test); 5] = [
+        ("status=active", |client| client["status"] == "active"),
+        ("industry=Retail", |client| client["industry"] == "Retail"),
+        ("tag=vip", |client| client["tags"].as_array().unwrap().contains(&json!("vip"))),
+        ("q=aL", |client| client["name"].as_str().unwrap().to_lowercase().starts_with("al")),
+        (&owner, |client| !client["ownerId"].is_null()),
     ];
     for chosen in 0_u32..32 {
         let chosen: Vec<_> = filters

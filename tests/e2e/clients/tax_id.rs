@@ -128,7 +128,7 @@ async fn of_creates_at_once_one_gets_the_tax_id() {
     let list = company.get("/api/clients?limit=100").await;
     let mut tax_ids: Vec<&Value> =
         list.body["data"].as_array().unwrap().iter().map(|client| &client["taxId"]).collect();
-    tax_ids.sort_by_key(|tax_id| tax_id.to_string());
+    tax_ids.sort_by_key(ToString::to_string);
     tax_ids.dedup();
     assert_eq!(tax_ids.len(), 8);
     assert_eq!(list.body["data"].as_array().unwrap().len(), 8);

@@ -1,0 +1,167 @@
+//! Every answer of a tour through all routes is one that the description names.
+
+use std::collections::BTreeSet;
+
+use nexo_tests::{Answer, Nexo, PASSWORD, registration};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::schema::check;
+
+/// Holds answers against the description, and remembers which operations were met.
+struct Judge {
+    description: Value,
+    met: BTreeSet<String>,
+}
+
+impl Judge {
+    /// The described path that `path` is an instance of.
+    fn described(&self, path: &str) -> String {
+        let path = path.split('?').next().unwrap();
+        let paths = self.description["paths"].as_object().unwrap();
+        let fits = |known: &str| {
+            known.split('/').count() == path.split('/').count()
+                && known
+                    .split('/')
+                    .zip(path.split('/'))
+                    .all(|(known, given)| known.starts_with('{') || known == given)
+        };
+        paths.keys().find(|known| fits(known)).unwrap_or_else(|| panic!("{path} is not described")).clone()
+    }
+
+    #[track_caller]
+    fn judge(&mut self, method: &Method, path: &str, answer: &Answer) {
+        let described = self.described(path);
+        let operation = &self.description["paths"][&described][method.as_str().to_lowercase()];
+        let status = answer.status.as_str();
+        let response = &operation["responses"][status];
+        assert!(response.is_object(), "{method} {described} does not say {status}: {answer:?}");
+        match response["content"].as_object() {
+            None => assert!(answer.body.is_null(), "{method} {described} {status}: {answer:?}"),
+            Some(content) => {
+                let content = &content[answer.header("content-type")];
+                let wrong = check(&self.description, &content["schema"], &answer.body, "");
+                assert!(wrong.is_empty(), "{method} {described} {status}: {wrong:#?}");
+            }
+        }
+        for (name, _) in response["headers"].as_object().into_iter().flatten() {
+            assert!(!answer.header(name).is_empty(), "{method} {described} {status}: no {name}");
+        }
+        self.met.insert(format!("{} {status}", operation["operationId"].as_str().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_one_that_the_description_names() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let mut judge =
+        Judge { description: serde_json::from_str(&super::checked_in()).unwrap(), met: BTreeSet::new() };
+    for path in ["/health", "/health/auth", "/health/crm", "/api/openapi.json"] {
+        judge.judge(&Method::GET, path, &nexo.get(path).await);
+    }
+    for (path, body) in [
+        ("/api/auth/register", registration("tour@acme.example")),
+        ("/api/auth/register", registration("tour@acme.example")),
+        ("/api/auth/register", json!({})),
+        ("/api/auth/login", json!({"email": "tour@acme.example", "password": PASSWORD})),
+        (
+            "/api/auth/login",
+            json!({"email": "tour@acme.example", "password": PASSWORD, "tokenDelivery": "cookie"}),
+        ),
+        ("/api/auth/login", json!({"email": "tour@acme.example", "password": "wrong"})),
+        ("/api/auth/login", json!([])),
+        ("/api/auth/refresh", json!({"refreshToken": company.refresh_token()})),
+        ("/api/auth/refresh", json!({"refreshToken": "x"})),
+        ("/api/auth/refresh", json!({"x": "x"})),
+    ] {
+        judge.judge(&Method::POST, path, &nexo.post(path, &body).await);
+    }
+
+    let full = json!({
+        "name": "Tour", "taxId": "1", "tags": ["a"], "emails": [{"value": "a@b.example", "primary": true}],
+        "phones": [{"value": "+4930901820"}], "website": "https://a.example", "sizeBand": "1-10",
+        "annualRevenue": {"amountMinor": 1, "currency": "EUR"}, "billingAddress": {"country": "DE"},
+    });
+    let created = company.post("/api/clients", &full).await;
+    judge.judge(&Method::POST, "/api/clients", &created);
+    let client = format!("/api/clients/{}", created.body["id"].as_str().unwrap());
+    company.client("Second").await;
+    let bare = json!({"name": "Bare"});
+    let foreign = "/api/clients/cli_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
+    let restore = format!("{client}/restore");
+    for (method, path, body, if_match) in [
+        (Method::POST, "/api/clients", Some(&full), ""),
+        (Method::POST, "/api/clients", Some(&json!({"x": 1})), ""),
+        (Method::POST, "/api/clients", Some(&json!(1)), ""),
+        (Method::GET, "/api/clients", None, ""),
+        (Method::GET, "/api/clients?limit=1", None, ""),
+        (Method::GET, "/api/clients?x=1", None, ""),
+        (Method::GET, &client, None, ""),
+        (Method::GET, &foreign, None, ""),
+        (Method::PATCH, &client, Some(&json!({"status": "active"})), ""),
+        (Method::PATCH, &client, Some(&bare), "\"1\""),
+        (Method::PATCH, &client, Some(&bare), "x"),
+        (Method::PATCH, &client, Some(&json!({"parentId": created.body["id"]})), ""),
+        (Method::PUT, &client, Some(&bare), ""),
+        (Method::PUT, &client, Some(&bare), "\"1\""),
+        (Method::PUT, &foreign, Some(&bare), ""),
+        (Method::PUT, &client, Some(&full), ""),
+        (Method::DELETE, &client, None, "\"1\""),
+        (Method::DELETE, &client, None, "x"),
+        (Method::POST, &restore, None, ""),
+        (Method::DELETE, &client, None, ""),
+        (Method::DELETE, &client, None, ""),
+        (Method::POST, &restore, None, ""),
+        (Method::GET, "/api/auth/profile", None, ""),
+        (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "de"})), ""),
+        (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "en"})), "\"1\""),
+        (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": 1})), ""),
+        (Method::GET, "/api/auth/sessions", None, ""),
+        (Method::DELETE, "/api/auth/sessions/x", None, ""),
+        (
+            Method::POST,
+            "/api/auth/password",
+            Some(&json!({"currentPassword": PASSWORD, "newPassword": "x"})),
+            "",
+        ),
+        (
+            Method::POST,
+            "/api/auth/password",
+            Some(&json!({"currentPassword": PASSWORD, "newPassword": "another long sentence"})),
+            "",
+        ),
+        (Method::POST, "/api/auth/logout", None, ""),
+        (Method::POST, "/api/auth/logout", None, ""),
+    ] {
+        let mut request = company.request(method.clone(), path);
+        if !if_match.is_empty() {
+            request = request.header("if-match", if_match);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        judge.judge(&method, path, &Answer::of(request).await);
+    }
+    let credentials = json!({"email": company.email, "password": "another long sentence"});
+    company.tokens = nexo.post("/api/auth/login", &credentials).await.body;
+    let sessions = company.get("/api/auth/sessions").await.body;
+    let session = format!("/api/auth/sessions/{}", sessions["data"][0]["id"].as_str().unwrap());
+    judge.judge(&Method::DELETE, &session, &company.delete(&session).await);
+    company.tokens = nexo.post("/api/auth/login", &credentials).await.body;
+    let out = Answer::of(company.request(Method::POST, "/api/auth/logout-all")).await;
+    judge.judge(&Method::POST, "/api/auth/logout-all", &out);
+
+    // No operation was left out, nor its success.
+    for operations in judge.description["paths"].as_object().unwrap().values() {
+        for operation in operations.as_object().unwrap().values() {
+            let id = operation["operationId"].as_str().unwrap();
+            let statuses = operation["responses"].as_object().unwrap().keys();
+            let success =
+                statuses.filter(|status| status.starts_with('2')).map(|status| format!("{id} {status}"));
+            for success in success {
+                assert!(judge.met.contains(&success), "{success} was not met");
+            }
+        }
+    }
+}
