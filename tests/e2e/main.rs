@@ -4,11 +4,14 @@
 
 mod auth;
 mod clients;
+mod crash;
 mod events;
+mod faults;
 mod guard;
 mod health;
 mod logs;
 mod matrix;
+mod model;
 mod openapi;
 mod protocol;
 mod roadmap;
