@@ -11,7 +11,7 @@ use clap::Subcommand;
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// Counts the instructions of a cold start, and of a first and a warm GET, under callgrind
-    Init,
+    Init(init::Init),
     /// Loads the local server with oha: throughput, latency, CPU per request
     Http(http::Load),
     /// Compares the cost of operations in small and large data sets
@@ -26,7 +26,7 @@ impl Bench {
     pub(crate) fn run(&self) -> Result<(), String> {
         let runtime = crate::runtime()?;
         match self {
-            Self::Init => runtime.block_on(init::measure()),
+            Self::Init(init) => runtime.block_on(init.run()),
             Self::Http(load) => runtime.block_on(load.run()),
             Self::Growth(growth) => runtime.block_on(growth.run()),
         }

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change is taken.
 
 use std::ffi::OsString;
+use std::process::Stdio;
 use std::time::Instant;
 
-use crate::process::{cargo, program, run, variable};
+use crate::process::{cargo, program, project, run, variable};
 use crate::{licences, openapi, template};
 
 const CLIPPY: &[&str] =
@@ -43,8 +44,8 @@ fn step(name: &str, work: impl FnOnce() -> Result<(), String>) -> Result<(), Str
 
 /// AWS's SAM: where `NEXO_SAM` says, in `target/tools`, or in the path.
 fn sam() -> Option<OsString> {
-    let installed = crate::process::project().join("target/tools/bin/sam");
-    let found = || program("sam", &["--version"]).stdout(std::process::Stdio::null()).status().is_ok();
+    let installed = project().join("target/tools/bin/sam");
+    let found = || program("sam", &["--version"]).stdout(Stdio::null()).status().is_ok();
     variable("NEXO_SAM")
         .or_else(|| installed.exists().then(|| installed.into_os_string()))
         .or_else(|| found().then(|| "sam".into()))

@@ -12,7 +12,7 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 
 use crate::local::{client, registration};
-use crate::process::{Running, cargo, output, program, project, run};
+use crate::process::{Running, cargo, output, program, project, run, target};
 
 /// How hard to load the server.
 #[derive(Args)]
@@ -122,7 +122,7 @@ fn start(folder: &Path) -> Result<(Running, String), String> {
     }
     let copy = folder.join("template.yaml");
     fs::write(&copy, template).map_err(failed)?;
-    let mut nexo = program(project().join("target/release/nexo"), &["--port", "0", "--no-demo", "--quiet"]);
+    let mut nexo = program(target()?.join("release/nexo"), &["--port", "0", "--no-demo", "--quiet"]);
     nexo.args(["--rate-limit", "off", "--template"]).arg(copy).arg("--data").arg(folder.join("data"));
     let mut server = Running::start(nexo.stdout(Stdio::piped()))?;
     let lines = BufReader::new(server.stdout().ok_or("the server has no output")?).lines();

@@ -9,13 +9,14 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use clap::Args;
 use nexo_local::Server;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::runtime_api::RuntimeApi;
 use crate::local::{self, User};
-use crate::process::{Running, cargo, output, program, project, run};
+use crate::process::{Running, cargo, program, project, run, target};
 
 /// The packages whose features a deployment resolves together (`make functions`).
 const DEPLOYED: [&str; 4] = ["auth", "clients", "fallback", "health"];
@@ -30,20 +31,38 @@ struct Function {
     event: String,
 }
 
-/// Builds both functions as they are deployed, measures them, and prints.
-///
-/// # Errors
-/// Something needed is missing, or an answer is not what it should be.
-pub(crate) async fn measure() -> Result<(), String> {
-    build()?;
-    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+/// Where to leave what was counted.
+#[derive(Args)]
+pub(crate) struct Init {
+    /// Keep callgrind's files here, for `callgrind_annotate`; names are in them after a build with
+    /// `CARGO_PROFILE_DEPLOY_STRIP=none`
+    #[arg(long)]
+    keep: Option<PathBuf>,
+}
+
+impl Init {
+    /// Builds both functions as they are deployed, measures them, and prints.
+    ///
+    /// # Errors
+    /// Something needed is missing, or an answer is not what it should be.
+    pub(crate) async fn run(&self) -> Result<(), String> {
+        build()?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let kept = self.keep.as_deref().unwrap_or(folder.path());
+        fs::create_dir_all(kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+        measure(kept).await
+    }
+}
+
+/// Serves a local table, and measures both functions in front of it.
+async fn measure(folder: &Path) -> Result<(), String> {
     let server = local::start(None).await?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
     let endpoint = format!("http://{}", listener.local_addr().map_err(|error| error.to_string())?);
     let door = nexo_local::door::serve(server.door().clone(), listener, std::future::pending());
     tokio::select! {
         closed = door => Err(format!("the table's door closed: {closed:?}")),
-        done = compare(&server, &endpoint, folder.path()) => done,
+        done = compare(&server, &endpoint, folder) => done,
     }
 }
 
@@ -63,9 +82,7 @@ async fn compare(server: &Server, endpoint: &str, folder: &Path) -> Result<(), S
     let path = project().join("events/clients-get.json");
     let event = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let event = event.replace("{{ACCESS_TOKEN}}", &user.token).replace("{{CLIENT_ID}}", &id);
-    let deployed = output(&mut cargo(&["metadata", "--no-deps", "--format-version", "1"]))?;
-    let metadata: Value = serde_json::from_str(&deployed).map_err(|error| error.to_string())?;
-    let target = Path::new(metadata["target_directory"].as_str().unwrap_or("target")).join("deploy");
+    let target = target()?.join("deploy");
     let bare = Function { binary: target.join("bare"), environment: BTreeMap::new(), event: event.clone() };
     let environment = server.environment("ClientsFunction", endpoint)?;
     let clients = Function { binary: target.join("clients"), environment, event };
@@ -94,7 +111,8 @@ impl Function {
     /// The instructions from exec to the last of so many answers, or with none to the first time it
     /// asks for an event.
     async fn instructions(&self, answers: usize, folder: &Path) -> Result<u64, String> {
-        let counts = folder.join("callgrind.out");
+        let name = self.binary.file_name().unwrap_or_default().display();
+        let counts = folder.join(format!("callgrind.{name}.{answers}"));
         let mut valgrind = program("valgrind", &["--tool=callgrind", "--quiet"]);
         valgrind.arg(format!("--callgrind-out-file={}", counts.display())).arg(&self.binary);
         self.serve(valgrind, answers).await?.terminate()?;
