@@ -3,7 +3,12 @@
 //! A test speaks HTTP to the gateway, as users do. The server is the real one, in memory, in the
 //! test's process: so a test can move the clock, read what the store was asked and what that cost,
 //! and make calls to it fail.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 pub mod table;
 

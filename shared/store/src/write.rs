@@ -22,8 +22,7 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
 use crate::record::{
-    CLAIMS, Entity, Input, Item, Record, Reference, Target, Unique, attributes, claims, index_attributes,
-    name_key,
+    CLAIMS, Entity, Input, Item, Record, Reference, Unique, attributes, claims, index_attributes, name_key,
 };
 use crate::table::{Stamp, Updated, refusal};
 use crate::transaction::{Refusal, Transaction, key_item};
@@ -229,17 +228,15 @@ impl TenantTable {
             change.set(name, AttributeValue::S(value));
         }
         let unique = entity.input.fields.unique();
-        // The tree may have grown around the gap it left.
-        let mut parents = entity.input.fields.references();
-        parents.retain(|reference| reference.target == Target::Parent);
-        if unique.is_empty() && parents.is_empty() {
+        // The tree need not be checked: it was kept a tree with this record in it.
+        if unique.is_empty() {
             return match self.update(key, &change).await? {
                 Updated::Done(item) => Entity::from_item(item),
                 Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
                 Updated::Refused(_) => Err(StoreError::Stale { version: entity.version }),
             };
         }
-        self.change_with_claims(key, &stamp, &change, &unique, &parents, &entity).await
+        self.change_with_claims(key, &stamp, &change, &unique, &[], &entity).await
     }
 
     /// Replaces a record whose unique values or references change, in a transaction.
