@@ -189,7 +189,7 @@ async fn count(running: &Running, token: &str, sort: &str) -> usize {
     let mut total = 0;
     loop {
         let page = running.get(token, &format!("/api/clients?limit=100&sort={sort}{cursor}")).await.body;
-        for record in page["data"].as_array().expect("a page") {
+        for record in page["data"].as_array().unwrap_or_else(|| panic!("{page}")) {
             names.insert(record["name"].as_str().expect("a name").to_owned());
             total += 1;
         }

@@ -29,7 +29,8 @@ const ON_AND_ON: [Fault; 3] =
 enum Mishap {
     Once(Fault),
     OnAndOn(Fault),
-    /// The caller is gone, and the request with it, when the call is about to be made.
+    /// The caller leaves while the call is made. The function goes on, as it does on Lambda, and meets
+    /// the caller's retry.
     Abandoned,
 }
 
@@ -81,60 +82,72 @@ impl Trial<'_> {
                     Some(Answer::of(case.request()).await)
                 }
                 Mishap::Abandoned => {
-                    faults.arm(from(Fault::Hang(Duration::from_secs(600)), nth));
+                    faults.arm(from(Fault::Hang(Duration::from_millis(20)), nth));
                     let reached = async {
                         while faults.calls() < nth {
                             tokio::time::sleep(Duration::from_millis(1)).await;
                         }
                     };
                     tokio::select! {
-                        answer = Answer::of(case.request()) => Some(answer),
+                        _ = case.request().header("x-request-id", abandoned(number)).send() => None,
                         () = reached => None,
                     }
                 }
             };
             faults.disarm();
-            self.settle(case, &what, first.as_ref(), clean).await
+            if matches!(mishap, Mishap::Abandoned) && !self.work.is_repeatable() {
+                self.ended(&abandoned(number)).await;
+            }
+            let settled = self.settle(case, &what, first.as_ref()).await;
+            if matches!(mishap, Mishap::Abandoned) {
+                self.ended(&abandoned(number)).await;
+            }
+            settled?;
+            let state = case.state().await;
+            if state == *clean {
+                return Ok(());
+            }
+            Err(format!("{what}: {:?} left\n  {state}\nand not\n  {clean}", first.map(|first| first.status)))
         })
         .await
     }
 
-    /// Whether the answer, if there is one, is the truth, and a retry, unless it was a success, leads
-    /// to what a clean run leads to.
-    async fn settle(
-        &self,
-        case: &Case<'_>,
-        what: &str,
-        first: Option<&Answer>,
-        clean: &Value,
-    ) -> Result<(), String> {
-        if first.is_none_or(|first| first.status != self.work.succeeds()) {
-            if first.is_some_and(|first| !is_honest(first)) {
-                return Err(format!("{what}: {first:?}"));
-            }
-            if !self.work.is_repeatable() && case.state().await == *clean {
-                return Ok(());
-            }
-            let mut retry = Answer::of(case.request()).await;
-            for _ in 0..3 {
-                if !is_honest(&retry) {
-                    break;
-                }
-                retry = Answer::of(case.request()).await;
-            }
-            let status = retry.status.as_u16();
-            if status != self.work.succeeds() && !self.work.settles().contains(&status) {
-                return Err(format!("{what}: {first:?}, then {retry:?}"));
-            }
-        }
-        let state = case.state().await;
-        let status = first.map(|first| first.status);
-        if state == *clean {
-            Ok(())
-        } else {
-            Err(format!("{what}: {status:?} left\n  {state}\nand not\n  {clean}"))
+    /// Waits until the function has written its line for a request.
+    async fn ended(&self, request_id: &str) {
+        while !self.nexo.log().iter().any(|line| line.contains(request_id)) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
+
+    /// Makes the request again unless it succeeded; whether what is answered is true.
+    async fn settle(&self, case: &Case<'_>, what: &str, first: Option<&Answer>) -> Result<(), String> {
+        if first.is_some_and(|first| first.status == self.work.succeeds()) {
+            return Ok(());
+        }
+        if first.is_some_and(|first| !is_honest(first)) {
+            return Err(format!("{what}: {first:?}"));
+        }
+        if !self.work.is_repeatable() && case.is_done().await {
+            return Ok(());
+        }
+        let mut retry = Answer::of(case.request()).await;
+        for _ in 0..3 {
+            if !is_honest(&retry) {
+                break;
+            }
+            retry = Answer::of(case.request()).await;
+        }
+        let status = retry.status.as_u16();
+        if status == self.work.succeeds() || self.work.settles().contains(&status) {
+            return Ok(());
+        }
+        Err(format!("{what}: {first:?}, then {retry:?}"))
+    }
+}
+
+/// The id of the request that its caller leaves.
+fn abandoned(number: usize) -> String {
+    format!("abandoned-{number}.")
 }
 
 /// Whether it is a problem that a fault may be answered with: come back, in so many seconds.

@@ -240,6 +240,17 @@ impl Case<'_> {
         }
     }
 
+    /// Whether a request that must not be made twice has done its work.
+    pub(crate) async fn is_done(&self) -> bool {
+        let list = match self.work {
+            Work::Login => self.company.get("/api/auth/sessions").await,
+            _ => self.company.get(&format!("/api/clients?tag={}", self.tag)).await,
+        };
+        // The company's first session is from its registration.
+        let before = usize::from(self.work == Work::Login);
+        list.body["data"].as_array().is_some_and(|found| found.len() > before)
+    }
+
     fn new_email(&self) -> String {
         format!("{}@new.example", self.tag)
     }
