@@ -183,7 +183,7 @@ async fn no_request_can_name_another_account() {
     let account = other.account();
     let partition = format!("A#{account}#CLI");
     let names =
-        ["accountId", "account", "account_id", "tenantId", "acc", "pk", "sk", "gsi1pk", "gsi2pk", "id"];
+        ["accountId", "account", "account_id", "tenantId", "acc", "pk", "sk", "gsi1sk", "gsi2sk", "id"];
     for operation in all.iter().filter(|operation| !operation.is_public()) {
         let id = operation.collection().map(|collection| mine[collection].keys().next().unwrap().clone());
         let path = operation.at(&id.unwrap_or_default());

@@ -62,16 +62,15 @@ const MOST_READ: usize = 1000;
 
 struct Index {
     name: Option<&'static str>,
-    partition: &'static str,
     sort: &'static str,
 }
 
 impl Order {
     const fn index(self) -> Index {
         match self {
-            Self::Created => Index { name: None, partition: "pk", sort: "sk" },
-            Self::Name => Index { name: Some("gsi1"), partition: "gsi1pk", sort: "gsi1sk" },
-            Self::Updated => Index { name: Some("gsi2"), partition: "gsi2pk", sort: "gsi2sk" },
+            Self::Created => Index { name: None, sort: "sk" },
+            Self::Name => Index { name: Some("gsi1"), sort: "gsi1sk" },
+            Self::Updated => Index { name: Some("gsi2"), sort: "gsi2sk" },
         }
     }
 }
@@ -117,11 +116,7 @@ impl TenantTable {
         } else {
             start.as_ref().and_then(|key| position(&index, key))
         };
-        let records = found
-            .into_iter()
-            .filter(|item| owned(item, &partition))
-            .map(Entity::from_item)
-            .collect::<Result<_, _>>()?;
+        let records = found.into_iter().map(Entity::from_item).collect::<Result<_, _>>()?;
         Ok(Listed { records, next })
     }
 
@@ -178,7 +173,7 @@ struct Conditions {
 impl Conditions {
     fn of(query: &ListQuery, index: &Index, partition: &Partition) -> Self {
         let mut placeholders = Expression::new();
-        let mut key = placeholders.equals(index.partition, "partition", partition.as_str());
+        let mut key = placeholders.equals("pk", "partition", partition.as_str());
         let mut filters = Vec::new();
         if index.name.is_none() {
             // Deleted records have left the indexes; in the table itself they are still there.
@@ -211,7 +206,6 @@ fn start_key(index: &Index, partition: &Partition, after: &Position) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let mut key = Item::from([("pk".into(), text(partition.as_str())), ("sk".into(), text(&after.record))]);
     if index.name.is_some() {
-        key.insert(index.partition.into(), text(partition.as_str()));
         key.insert(index.sort.into(), text(after.sorted_by.as_deref().unwrap_or_default()));
     }
     key
@@ -220,10 +214,4 @@ fn start_key(index: &Index, partition: &Partition, after: &Position) -> Item {
 fn position(index: &Index, item: &Item) -> Option<Position> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
     Some(Position { record: text("sk")?, sorted_by: index.name.and_then(|_| text(index.sort)) })
-}
-
-/// An index can, if ever a write was wrong, hold an item whose own key is another account's. It is
-/// not shown: the table's key decides whose an item is.
-fn owned(item: &Item, partition: &Partition) -> bool {
-    matches!(item.get("pk"), Some(AttributeValue::S(pk)) if pk == partition.as_str())
 }

@@ -166,13 +166,11 @@ fn is_absent(value: &AttributeValue) -> bool {
     }
 }
 
-/// The record's places in the two indexes. Both partitions are the record's own.
-pub(crate) fn index_attributes<R: Record>(entity: &Entity<R>, key: &Key) -> [(&'static str, String); 4] {
-    let partition = key.partition().as_str();
+/// The record's places in the two indexes. Their partitions are the table's, so there is no other
+/// account's to be in.
+pub(crate) fn index_attributes<R: Record>(entity: &Entity<R>, key: &Key) -> [(&'static str, String); 2] {
     [
-        ("gsi1pk", partition.to_owned()),
         ("gsi1sk", name_key(&entity.input.fields.sort_name(), key.sort())),
-        ("gsi2pk", partition.to_owned()),
         ("gsi2sk", updated_key(entity.updated_at, key.sort())),
     ]
 }

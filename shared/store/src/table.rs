@@ -88,7 +88,7 @@ impl TenantTable {
         change.set("deletedAt", AttributeValue::S(now.to_string()));
         let purge = now.as_millis() / 1000 + PURGE_DAYS * 24 * 3600;
         change.set("expiresAt", AttributeValue::N(purge.to_string()));
-        for attribute in ["gsi1pk", "gsi1sk", "gsi2pk", "gsi2sk"] {
+        for attribute in ["gsi1sk", "gsi2sk"] {
             change.remove(attribute);
         }
         match self.update(&key, &change).await? {

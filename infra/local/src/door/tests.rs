@@ -20,7 +20,8 @@ const THEIRS: &str = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
 
 fn door() -> Door {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    let template = Template::read(&path, &BTreeMap::new()).unwrap();
+    let mut template = Template::read(&path, &BTreeMap::new()).unwrap();
+    template.table = template.table.with_partitions_of_its_indexes();
     let engine = Engine::open(Storage::Memory, &template.table).unwrap();
     Door::new(engine, LocalIssuer::from_key([1; 32]), &template, "TenantRole", crate::clock::system_clock())
 }

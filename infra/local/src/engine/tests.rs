@@ -7,7 +7,7 @@ use crate::template::Template;
 
 fn table() -> Table {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    Template::read(&path, &BTreeMap::new()).unwrap().table
+    Template::read(&path, &BTreeMap::new()).unwrap().table.with_partitions_of_its_indexes()
 }
 
 fn memory() -> Engine {

@@ -21,6 +21,18 @@ pub struct Table {
     pub stream: Option<String>,
 }
 
+#[cfg(test)]
+impl Table {
+    /// The table as it would be if its indexes had partition keys of their own: what the guard must
+    /// be ready for, and this project's table has no need of.
+    pub(crate) fn with_partitions_of_its_indexes(mut self) -> Self {
+        for index in &mut self.indexes {
+            index.key[0].name = format!("{}pk", index.name);
+        }
+        self
+    }
+}
+
 /// A global secondary index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Index {

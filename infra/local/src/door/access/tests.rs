@@ -10,7 +10,7 @@ use crate::template::Template;
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    Keys::new(&Template::read(&path, &BTreeMap::new()).unwrap().table)
+    Keys::new(&Template::read(&path, &BTreeMap::new()).unwrap().table.with_partitions_of_its_indexes())
 });
 
 /// What is read: the action, the resource's last part, the keys, the index keys, whether it writes.

@@ -35,7 +35,7 @@ async fn an_address_is_limited_in_the_apis_format() {
             "detail": "More than 3 requests in 60 seconds from this address. Try again in 60 seconds.",
             "code": "rate_limited",
             "requestId": response.headers()["apigw-requestid"].to_str().unwrap(),
-            "timestamp": "2020-03-12T19:03:58Z",
+            "timestamp": "2020-03-12T19:03:58.000Z",
         })
     );
     assert_eq!(response.status(), 429);
