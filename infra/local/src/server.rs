@@ -300,13 +300,11 @@ fn platform(
     let variable = |name: &str| environment.get(name).cloned();
     let sts = connector.clone();
     let vendor = variable("NEXO_TENANT_ROLE_ARN").map(|role| -> Box<dyn CredentialVendor> {
-        match &options.external {
-            Some(external) => Box::new(external.clone()),
-            None => {
-                let endpoint = Some(IN_PROCESS.to_owned());
-                Box::new(StsVendor::new(role, REGION.into(), endpoint, own_role.clone(), sts))
-            }
+        if let Some(external) = &options.external {
+            return Box::new(external.clone());
         }
+        let endpoint = Some(IN_PROCESS.to_owned());
+        Box::new(StsVendor::new(role, REGION.into(), endpoint, own_role.clone(), sts))
     });
     let (endpoint, own_role, http) = match &options.external {
         Some(external) => (external.endpoint.clone(), external.credentials(), StoreConfig::https()),
