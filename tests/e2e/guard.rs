@@ -289,7 +289,7 @@ fn function_with_the_wrong_handler(nexo: &Nexo) -> axum::Router {
 async fn every_call_of_a_tour_is_its_own_accounts_and_nobody_elses() {
     let nexo = Nexo::start().await;
     let (own, other) = (nexo.register().await, nexo.register().await);
-    let (_, calls) = nexo.calls_of(tour(&nexo, &own)).await;
+    let ((), calls) = nexo.calls_of(tour(&nexo, &own)).await;
     tour(&nexo, &other).await;
     assert_eq!(nexo.door().log().totals().refused, 0);
 

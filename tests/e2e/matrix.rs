@@ -57,15 +57,15 @@ async fn no_operation_takes_a_token_that_is_not_valid() {
     for operation in guarded(&nexo).await {
         let path = operation.at(client["id"].as_str().unwrap());
         let nothing = nexo.request(operation.method.clone(), &path);
-        refused(&operation, "no header", Answer::of(operation.with_example(nothing)).await);
+        refused(&operation, "no header", &Answer::of(operation.with_example(nothing)).await);
         for (what, authorization) in &tokens {
             let request =
                 nexo.request(operation.method.clone(), &path).header("authorization", authorization);
-            refused(&operation, what, Answer::of(operation.with_example(request)).await);
+            refused(&operation, what, &Answer::of(operation.with_example(request)).await);
             // Nor does it matter how wrong the rest of the request is.
             let request =
                 nexo.request(operation.method.clone(), &path).header("authorization", authorization);
-            refused(&operation, what, Answer::of(request.body("no JSON")).await);
+            refused(&operation, what, &Answer::of(request.body("no JSON")).await);
         }
     }
     // Nobody got as far as an account's data.
@@ -86,7 +86,7 @@ async fn no_operation_takes_an_expired_token() {
     for operation in guarded(&nexo).await {
         let path = operation.at(client["id"].as_str().unwrap());
         let request = own.request(operation.method.clone(), &path);
-        refused(&operation, "expired", Answer::of(operation.with_example(request)).await);
+        refused(&operation, "expired", &Answer::of(operation.with_example(request)).await);
     }
 }
 
@@ -107,7 +107,7 @@ async fn no_operation_takes_a_token_whose_session_was_revoked() {
             }
             let path = operation.at(client["id"].as_str().unwrap());
             let request = own.request(operation.method.clone(), &path);
-            refused(&operation, "revoked", Answer::of(operation.with_example(request)).await);
+            refused(&operation, "revoked", &Answer::of(operation.with_example(request)).await);
         }
     }
 }
@@ -275,7 +275,7 @@ async fn guarded(nexo: &Nexo) -> Vec<Operation> {
 }
 
 #[track_caller]
-fn refused(operation: &Operation, what: &str, answer: Answer) {
+fn refused(operation: &Operation, what: &str, answer: &Answer) {
     assert_eq!(answer.status, 401, "{} with {what}: {answer:?}", operation.name());
     answer.assert_problem(401, "unauthenticated");
     assert_eq!(answer.header("www-authenticate"), "Bearer", "{}", operation.name());

@@ -95,8 +95,11 @@ impl Work {
     /// The status of the first attempt when it succeeds.
     pub(crate) fn succeeds(self) -> u16 {
         match self {
-            Self::Register | Self::CreatePlain | Self::CreateUnique | Self::CreateWithKey => 201,
-            Self::CreateUniqueWithKey
+            Self::Register
+            | Self::CreatePlain
+            | Self::CreateUnique
+            | Self::CreateWithKey
+            | Self::CreateUniqueWithKey
             | Self::CreateUnderParent
             | Self::CreateTakingOver
             | Self::CreateLater => 201,

@@ -193,8 +193,8 @@ async fn pages(company: &Company<'_>, query: &Query) -> Vec<Value> {
         let mut path = format!("/api/clients?sort={}&limit={}", query.sort, query.limit);
         for filter in &query.filters {
             let (name, value) = filter.parameter();
-            let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            path.push_str(&format!("&{name}={encoded}"));
+            path.extend(["&", name, "="]);
+            path.extend(value.bytes().map(|byte| format!("%{byte:02X}")));
         }
         path.extend(cursor.take().map(|cursor| format!("&cursor={cursor}")));
         let page = company.get(&path).await;
