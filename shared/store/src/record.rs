@@ -141,7 +141,7 @@ impl<R: Record> Entity<R> {
         item.insert("sk".into(), AttributeValue::S(key.sort().into()));
         item.insert(RECORD_KIND.into(), AttributeValue::S(R::Kind::KIND.prefix().into()));
         item.insert(RECORD_SCHEMA.into(), AttributeValue::N(R::SCHEMA.to_string()));
-        for (name, value) in index_attributes(self, key) {
+        for (name, value) in index_attributes(self) {
             item.insert(name.into(), AttributeValue::S(value));
         }
         if let Some(claims) = claims(&self.input.fields) {
@@ -168,32 +168,26 @@ fn is_absent(value: &AttributeValue) -> bool {
 
 /// The record's places in the two indexes. Their partitions are the table's, so there is no other
 /// account's to be in.
-pub(crate) fn index_attributes<R: Record>(entity: &Entity<R>, key: &Key) -> [(&'static str, String); 2] {
-    [
-        ("gsi1sk", name_key(&entity.input.fields.sort_name(), key.sort())),
-        ("gsi2sk", updated_key(entity.updated_at, key.sort())),
-    ]
+pub(crate) fn index_attributes<R: Record>(entity: &Entity<R>) -> [(&'static str, String); 2] {
+    [("gsi1sk", name_key(&entity.input.fields.sort_name())), ("gsi2sk", entity.updated_at.to_string())]
 }
 
-/// A name as the index sorts it: lower case, then the record's ULID, so that equal names have a
-/// fixed order. A prefix of a folded name is a prefix of its key.
-pub(crate) fn name_key(name: &str, ulid: &str) -> String {
+/// A name as the index sorts it. A prefix of a folded name is a prefix of its key. Names need not
+/// differ: an index keeps items of one key apart by the table's own.
+pub(crate) fn name_key(name: &str) -> String {
     let mut folded = fold(name);
-    folded.truncate(folded.floor_char_boundary(LONGEST_NAME_KEY));
-    format!("{folded}\u{1f}{ulid}")
+    folded.truncate(folded.floor_char_boundary(LONGEST_SORT_KEY));
+    // A sort key is never empty.
+    if folded.is_empty() { " ".to_owned() } else { folded }
 }
 
-/// A sort key holds at most 1,024 bytes; the separator and the ULID take 27 of them.
-const LONGEST_NAME_KEY: usize = 990;
+/// The most bytes of a sort key.
+const LONGEST_SORT_KEY: usize = 1024;
 
 /// Names compare without regard to case. The two small sigmas are one letter: which of them a capital
 /// becomes depends on what follows, and a prefix ends earlier than its name.
 pub(crate) fn fold(name: &str) -> String {
     name.trim().to_lowercase().replace('ς', "σ")
-}
-
-pub(crate) fn updated_key(at: Timestamp, ulid: &str) -> String {
-    format!("{at}\u{1f}{ulid}")
 }
 
 /// The unique values a record holds, as stored on it; `None` when there are none.

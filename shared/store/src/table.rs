@@ -14,7 +14,7 @@ use crate::client::as_tenant;
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
-use crate::record::{Entity, Item, Record, updated_key};
+use crate::record::{Entity, Item, Record};
 use crate::transaction::key_item;
 use crate::{Store, StoreError};
 
@@ -196,8 +196,8 @@ impl TenantTable {
     }
 
     /// The order by last change follows every write.
-    pub(crate) fn touch(change: &mut Expression, key: &Key, stamp: &Stamp) {
-        change.set("gsi2sk", AttributeValue::S(updated_key(stamp.now, key.sort())));
+    pub(crate) fn touch(change: &mut Expression, stamp: &Stamp) {
+        change.set("gsi2sk", AttributeValue::S(stamp.now.to_string()));
     }
 }
 

@@ -121,7 +121,7 @@ impl TenantTable {
     ) -> Result<Entity<R>, StoreError> {
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
-        let mut change = self.replacement(&key, &stamp, expected, input)?;
+        let mut change = self.replacement(&stamp, expected, input)?;
         // In one call if nothing that needs a transaction changes; if it does, the item that comes
         // back with the refusal is what the transaction starts from.
         if let Some(claims) = claims(&input.fields) {
@@ -170,7 +170,7 @@ impl TenantTable {
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.change(&stamp, expected);
-        Self::touch(&mut change, &key, &stamp);
+        Self::touch(&mut change, &stamp);
         let mut values = attributes(changed)?;
         for field in fields {
             match values.remove(*field) {
@@ -179,7 +179,7 @@ impl TenantTable {
             };
         }
         if R::SORT_FIELDS.iter().any(|field| fields.contains(field)) {
-            let sort = name_key(&changed.fields.sort_name(), key.sort());
+            let sort = name_key(&changed.fields.sort_name());
             change.set("gsi1sk", AttributeValue::S(sort));
         }
         match self.update(&key, &change).await? {
@@ -224,7 +224,7 @@ impl TenantTable {
         change.if_exists("deletedAt").remove("deletedAt").remove("expiresAt");
         entity.deleted_at = None;
         self.stamp_entity(&mut entity, &stamp);
-        for (name, value) in index_attributes(&entity, key) {
+        for (name, value) in index_attributes(&entity) {
             change.set(name, AttributeValue::S(value));
         }
         let unique = entity.input.fields.unique();
@@ -250,7 +250,7 @@ impl TenantTable {
         for _ in 0..ATTEMPTS {
             let current: Entity<R> = Entity::from_item(item)?;
             let stamp = self.stamp()?;
-            let change = self.replacement(key, &stamp, Some(current.version), input)?;
+            let change = self.replacement(&stamp, Some(current.version), input)?;
             let held = current.input.fields.unique();
             let unique: Vec<_> =
                 input.fields.unique().into_iter().filter(|new| !held.contains(new)).collect();
@@ -299,14 +299,13 @@ impl TenantTable {
     /// The update that makes a record what `input` says.
     fn replacement<R: Record>(
         &self,
-        key: &Key,
         stamp: &Stamp,
         expected: Option<u64>,
         input: &Input<R>,
     ) -> Result<Expression, StoreError> {
         let mut change = self.change(stamp, expected);
-        Self::touch(&mut change, key, stamp);
-        let sort = name_key(&input.fields.sort_name(), key.sort());
+        Self::touch(&mut change, stamp);
+        let sort = name_key(&input.fields.sort_name());
         change.set("gsi1sk", AttributeValue::S(sort));
         let all: Item = serde_dynamo::to_item(input)?;
         let present = attributes(input)?;
