@@ -4,18 +4,17 @@ use nexo_tests::{Answer, Company, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::description;
+use super::{at_nothing, description};
 
-/// Method, path and the media type of every route that takes a body; ids are a client's.
-async fn writes(company: &Company<'_>) -> Vec<(Method, String, String)> {
-    let client = company.client("Acme").await;
+/// Method, path and the media type of every route that takes a body; ids name nothing.
+fn writes() -> Vec<(Method, String, String)> {
     let description = description();
     let mut writes = Vec::new();
     for (path, operations) in description["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             if let Some(content) = operation["requestBody"]["content"].as_object() {
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                let path = path.replace("{id}", client["id"].as_str().unwrap());
+                let path = at_nothing(&description, path);
                 writes.push((method, path, content.keys().next().unwrap().clone()));
             }
         }
@@ -34,7 +33,7 @@ async fn send(company: &Company<'_>, write: &(Method, String, String), kind: &st
 async fn a_body_of_another_media_type_is_refused_everywhere() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    for write in writes(&company).await {
+    for write in writes() {
         for kind in
             ["text/plain", "application/xml", "application/jsonp", "application/x-www-form-urlencoded", ""]
         {
@@ -53,7 +52,7 @@ async fn what_is_no_json_object_is_refused_everywhere_with_its_place() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    for write in writes(&company).await {
+    for write in writes() {
         for (body, place) in [
             (&b"{\n  \"name\": \"x\",\n}"[..], Some("line 3, column 1")),
             (b"{\"name\": \"x\"", Some("line 1, column 12")),
@@ -81,7 +80,7 @@ async fn what_is_no_json_object_is_refused_everywhere_with_its_place() {
 async fn a_missing_body_is_told_from_an_optional_one() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    for write in writes(&company).await {
+    for write in writes() {
         let answer = send(&company, &write, &write.2, Vec::new()).await;
         if write.1.ends_with("/refresh") {
             answer.assert_problem(401, "unauthenticated");
@@ -101,7 +100,7 @@ async fn a_body_is_at_most_half_a_megabyte() {
         body.push(b'}');
         body
     };
-    for write in writes(&company).await {
+    for write in writes() {
         let largest = send(&company, &write, &write.2, padded(512 * 1024)).await;
         largest.assert_problem(422, "validation_failed");
         let too_large = send(&company, &write, &write.2, padded(512 * 1024 + 1)).await;
