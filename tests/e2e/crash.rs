@@ -12,15 +12,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// The program, which Cargo builds beside the tests of the workspace.
+/// The program. `cargo test` does not build it; `cargo xtask test` does before it tests.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("this test");
     let path = test.parent().and_then(Path::parent).expect("target/debug").join("nexo");
-    assert!(
-        path.is_file(),
-        "{} is missing: run the tests with `cargo test --workspace`, which builds it",
-        path.display()
-    );
+    assert!(path.is_file(), "{} is missing: `cargo build --workspace --bins` makes it", path.display());
     path
 }
 

@@ -13,7 +13,6 @@ struct Deny {
     graph: Graph,
     licenses: Licenses,
     bans: Bans,
-    sources: Sources,
 }
 
 #[derive(Deserialize)]
@@ -36,12 +35,6 @@ struct Banned {
     #[serde(rename = "crate")]
     name: String,
     reason: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Sources {
-    allow_registry: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,23 +65,28 @@ pub(crate) fn check() -> Result<(), String> {
     }
     let metadata: Metadata =
         serde_json::from_str(&output(&mut cargo(&arguments))?).map_err(|error| error.to_string())?;
-    let problems: Vec<_> = metadata.packages.iter().filter_map(|package| problem(package, &deny)).collect();
+    let mut problems: Vec<_> =
+        metadata.packages.iter().filter_map(|package| problem(package, &deny)).collect();
+    problems.extend(sources(&metadata.packages));
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
 fn problem(package: &Package, deny: &Deny) -> Option<String> {
-    let Package { name, version, license, source } = package;
+    let Package { name, version, license, .. } = package;
     if let Some(banned) = deny.bans.deny.iter().find(|banned| banned.name == *name) {
         return Some(format!("{name} {version} is banned: {}", banned.reason));
-    }
-    let registry = source.as_deref().map(|source| source.strip_prefix("registry+"));
-    if registry.is_some_and(|registry| !registry.is_some_and(|it| deny.sources.allow_registry.contains(it))) {
-        return Some(format!("{name} {version} comes from {}", source.as_deref().unwrap_or_default()));
     }
     let licence = license.as_deref().unwrap_or_default();
     let allowed = is_allowed(licence, &deny.licenses.allow);
     (!allowed)
         .then(|| format!("{name} {version} has the licence {licence:?}, which deny.toml does not allow"))
+}
+
+/// Crates come from cargo's own registry: from one, then, and from no repository.
+fn sources(packages: &[Package]) -> Option<String> {
+    let known: BTreeSet<_> = packages.iter().filter_map(|package| package.source.as_deref()).collect();
+    let one_registry = known.len() == 1 && known.iter().all(|source| source.starts_with("registry+"));
+    (!one_registry).then(|| format!("crates come from other places than one registry: {known:?}"))
 }
 
 /// Whether an SPDX expression can be met with allowed licences alone. `/` is how crates wrote `OR`

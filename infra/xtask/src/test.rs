@@ -9,6 +9,7 @@ use crate::{licences, openapi, template};
 
 const CLIPPY: &[&str] =
     &["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+const BUILD: &[&str] = &["build", "--quiet", "--locked", "--workspace", "--bins"];
 const DOC: &[&str] = &["doc", "--quiet", "--locked", "--workspace", "--no-deps"];
 
 /// Runs every check and then every test; stops at the first that fails.
@@ -27,6 +28,8 @@ pub(crate) fn everything() -> Result<(), String> {
         None => println!("== sam validate --lint\n   skipped: no sam here (`make tools` installs it)"),
     }
     step("licences, banned crates and sources", licences::check)?;
+    // Some tests start the programs themselves, and `cargo test` builds only their test harnesses.
+    step("cargo build", || run(&mut cargo(BUILD)))?;
     // Nothing of ours follows: cargo's own closing lines are the last.
     println!("== cargo test");
     run(&mut cargo(&["test", "--locked", "--workspace"]))
