@@ -115,7 +115,8 @@ impl Function {
         let counts = folder.join(format!("callgrind.{name}.{answers}"));
         let mut valgrind = program("valgrind", &["--tool=callgrind", "--quiet"]);
         valgrind.arg(format!("--callgrind-out-file={}", counts.display())).arg(&self.binary);
-        self.serve(valgrind, answers).await?.terminate()?;
+        let (function, _api) = self.serve(valgrind, answers).await?;
+        function.terminate()?;
         let text = fs::read_to_string(&counts).map_err(|error| format!("{}: {error}", counts.display()))?;
         let total = text.lines().find_map(|line| line.strip_prefix("totals: ")?.trim().parse().ok());
         total.ok_or_else(|| format!("{}: no totals", counts.display()))
@@ -123,7 +124,7 @@ impl Function {
 
     /// The most memory it has had after many requests, in KB.
     async fn peak_kilobytes(&self) -> Result<u64, String> {
-        let function = self.serve(program(&self.binary, &[]), MANY).await?;
+        let (function, _api) = self.serve(program(&self.binary, &[]), MANY).await?;
         let path = format!("/proc/{}/status", function.id());
         let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let peak = status
@@ -132,9 +133,10 @@ impl Function {
         peak.ok_or_else(|| format!("{path}: no VmHWM"))
     }
 
-    /// Runs the function until it has answered so often. It still runs then, and waits.
-    async fn serve(&self, mut command: Command, answers: usize) -> Result<Running, String> {
-        let api = RuntimeApi::new(self.event.clone(), answers).await?;
+    /// Runs the function until it has answered so often. It still runs then, and waits for the answer
+    /// to its last call.
+    async fn serve(&self, mut command: Command, answers: usize) -> Result<(Running, RuntimeApi), String> {
+        let mut api = RuntimeApi::new(self.event.clone(), answers).await?;
         command.env_clear().envs(&self.environment);
         for (name, value) in [
             ("AWS_LAMBDA_RUNTIME_API", api.address()?.to_string().as_str()),
@@ -152,7 +154,7 @@ impl Function {
         if answers > 0 && answer["statusCode"] != 200 {
             return Err(format!("{} answers {answer}", self.binary.display()));
         }
-        Ok(running)
+        Ok((running, api))
     }
 
     fn bytes(&self) -> Result<u64, String> {

@@ -26,6 +26,8 @@ pub(crate) struct RuntimeApi {
     listener: TcpListener,
     state: Arc<State>,
     done: mpsc::UnboundedReceiver<Bytes>,
+    /// Closed when this is dropped, and not before: a function whose connection breaks does more work.
+    connections: JoinSet<hyper::Result<()>>,
 }
 
 struct State {
@@ -45,7 +47,7 @@ impl RuntimeApi {
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| error.to_string())?;
         let (sender, done) = mpsc::unbounded_channel();
         let state = State { event: event.into(), answers, given: AtomicUsize::default(), done: sender };
-        Ok(Self { listener, state: Arc::new(state), done })
+        Ok(Self { listener, state: Arc::new(state), done, connections: JoinSet::new() })
     }
 
     /// Where a function finds it: `AWS_LAMBDA_RUNTIME_API`.
@@ -57,13 +59,12 @@ impl RuntimeApi {
     }
 
     /// Serves a function until it has answered often enough, and answers its last answer; empty when
-    /// it was to answer none and has asked for the first event. The function waits from then on, so
-    /// what it has done until now can be counted.
+    /// it was to answer none and has asked for the first event. The function waits from then on, until
+    /// this is dropped, so what it has done until now can be counted.
     ///
     /// # Errors
     /// The function does not get there.
-    pub(crate) async fn serve(mut self) -> Result<Bytes, String> {
-        let mut connections = JoinSet::new();
+    pub(crate) async fn serve(&mut self) -> Result<Bytes, String> {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => {
@@ -74,7 +75,7 @@ impl RuntimeApi {
                         async move { Ok::<_, Infallible>(state.answer(request).await) }
                     });
                     let connection = hyper::server::conn::http1::Builder::new();
-                    connections.spawn(connection.serve_connection(TokioIo::new(stream), service));
+                    self.connections.spawn(connection.serve_connection(TokioIo::new(stream), service));
                 }
                 last = self.done.recv() => return last.ok_or_else(|| "the function left".to_owned()),
                 () = tokio::time::sleep(PATIENCE) => return Err("the function does nothing".to_owned()),
