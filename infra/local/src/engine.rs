@@ -5,6 +5,7 @@
 
 mod create;
 mod dispatch;
+mod stream;
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
@@ -82,8 +83,8 @@ impl Engine {
     /// # Errors
     /// The folder cannot be used, or holds a table that differs from the template's.
     pub fn open(storage: Storage<'_>, table: &Table) -> Result<Self, EngineError> {
-        let (place, database, lock) = match storage {
-            Storage::Memory => ("memory".to_owned(), Database::memory(), None),
+        let (place, database, lock, file) = match storage {
+            Storage::Memory => ("memory".to_owned(), Database::memory(), None, None),
             Storage::Folder(folder) => {
                 let lock = lock(folder)?;
                 let file = folder.join(DATABASE_FILE);
@@ -92,7 +93,7 @@ impl Engine {
                     place: place.clone(),
                     problem: "the path is not UTF-8".to_owned(),
                 })?;
-                (place, Database::new(path), Some(Arc::new(lock)))
+                (place, Database::new(path), Some(Arc::new(lock)), Some(file))
             }
         };
         let failed = |problem: String| EngineError { place, problem };
@@ -100,7 +101,9 @@ impl Engine {
             Ok(database) => database,
             Err(error) => return Err(failed(error.to_string())),
         };
-        create::ensure(&database, table).map_err(failed)?;
+        create::ensure(&database, table)
+            .and_then(|()| file.as_deref().map_or(Ok(()), stream::tidy))
+            .map_err(failed)?;
         Ok(Self { database, table: table.name.clone(), _lock: lock })
     }
 

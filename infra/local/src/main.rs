@@ -13,6 +13,10 @@ use nexo_local::external::External;
 use nexo_local::server::{Options, Server, StartError, interrupted};
 use nexo_local::template::IpRateLimit;
 
+/// Half of what a list costs here is small allocations: in the engine, in the SDK, in the answer.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Serves NEXO on this machine: the gateway, all functions and the table, in one process.
 #[derive(Parser)]
 #[command(name = "cargo dev", bin_name = "cargo dev", version)]

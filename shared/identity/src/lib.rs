@@ -12,6 +12,7 @@
 
 mod clock;
 mod credentials;
+mod crypto;
 mod principal;
 mod refresh;
 mod signer;

@@ -30,10 +30,6 @@ pub struct Signer {
     clock: Clock,
 }
 
-/// What stands before the 32 bytes of an Ed25519 seed in PKCS #8 (RFC 8410, section 7).
-const PKCS8_PREFIX: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
-
 impl Signer {
     /// Derives the signing key and the refresh key from `secret`, each under its own label.
     ///
@@ -45,9 +41,8 @@ impl Signer {
         }
         let seed = derive(secret, b"nexo access token ed25519 1");
         let public = PublicKey::new(ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes());
-        let pkcs8 = [PKCS8_PREFIX.as_slice(), &seed].concat();
         Ok(Self {
-            key: EncodingKey::from_ed_der(&pkcs8),
+            key: EncodingKey::from_ed_der(&seed),
             public,
             refresh: RefreshKey::new(derive(secret, b"nexo refresh token hmac 1")),
             issuer: issuer.into(),
@@ -70,7 +65,7 @@ impl Signer {
     /// # Errors
     /// When the operating system gives no random bytes, or the key cannot sign.
     pub fn sign(&self, principal: &Principal) -> Result<String, SignError> {
-        crate::verifier::install_crypto();
+        crate::crypto::install();
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|e| SignError::Failed(e.to_string()))?;
         let now = self.clock.now_seconds();

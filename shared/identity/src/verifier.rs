@@ -1,12 +1,14 @@
 //! Verifies access tokens.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use nexo_domain::{AccountId, SessionId, UserId};
+use sha2::{Digest as _, Sha256};
 
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, MAX_TOKEN_BYTES, PublicKey, TOKEN_TYPE};
 use crate::{BoxFuture, Clock, Principal, Verified};
@@ -18,7 +20,7 @@ pub const REVOCATION_SECONDS: i64 = 60;
 /// made-up tokens must not cost a read each.
 const KEY_REREAD_SECONDS: i64 = 10;
 
-/// Sessions remembered in one sandbox.
+/// Sessions, and tokens, remembered in one sandbox.
 const CAPACITY: usize = 10_000;
 
 /// What the reads behind a verification answer.
@@ -71,6 +73,17 @@ pub struct Verifier {
     trust_session_for: i64,
     keys: Mutex<Keys>,
     seen: Mutex<HashMap<(AccountId, UserId, SessionId), i64>>,
+    /// Tokens whose signature was found good, by their SHA-256: a signature costs more to verify than
+    /// all the rest of a request, and the next one comes with the same token.
+    genuine: Mutex<HashMap<[u8; 32], Genuine>>,
+}
+
+/// What a token says whose signature, issuer, audience and length of life were found good.
+#[derive(Clone)]
+struct Genuine {
+    principal: Principal,
+    issued_at: i64,
+    expires_at: i64,
 }
 
 #[derive(Default)]
@@ -88,6 +101,7 @@ impl Verifier {
             trust_session_for: REVOCATION_SECONDS,
             keys: Mutex::default(),
             seen: Mutex::default(),
+            genuine: Mutex::default(),
         }
     }
 
@@ -108,6 +122,8 @@ impl Verifier {
         let keys = directory.public_keys().await?;
         let by_kid = keys.iter().map(|key| (key.kid.clone(), DecodingKey::from_ed_der(&key.x))).collect();
         *lock(&self.keys) = Keys { by_kid, read_at: Some(self.clock.now_seconds()) };
+        // What was signed by a key that is gone is no longer good.
+        lock(&self.genuine).clear();
         Ok(())
     }
 
@@ -121,35 +137,55 @@ impl Verifier {
         token: &str,
         directory: &dyn Directory,
     ) -> Result<Verified<Principal>, VerifyError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(VerifyError::Invalid("too long"));
+        }
+        let digest = Sha256::digest(token).into();
+        let known = lock(&self.genuine).get(&digest).cloned();
+        let is_new = known.is_none();
+        let token = match known {
+            Some(token) => token,
+            None => self.read(token, directory).await?,
+        };
+        let now = self.clock.now_seconds();
+        // Our own clocks differ by less than this (AWS keeps Lambda's within a second).
+        if token.issued_at > now + 5 {
+            return Err(VerifyError::Invalid("issued in the future"));
+        }
+        if token.expires_at <= now {
+            return Err(VerifyError::Expired);
+        }
+        self.check_session(&token, now, directory).await?;
+        if is_new {
+            remember(&self.genuine, digest, token.clone(), |known| known.expires_at > now);
+        }
+        Ok(Verified::vouch(token.principal))
+    }
+
+    /// Reads a token, and checks all of it that does not change with time.
+    async fn read(&self, token: &str, directory: &dyn Directory) -> Result<Genuine, VerifyError> {
         let parts = Parts::split(token)?;
         let key = self.key(&parts.header.kid, directory).await?;
         let claims = parts.claims(&key)?;
-        let now = self.clock.now_seconds();
-        self.check(&claims, now)?;
-        self.check_session(&claims, now, directory).await?;
-        Ok(Verified::vouch(Principal {
-            account: claims.acc,
-            user: claims.sub,
-            session: claims.sid,
-            role: claims.role,
-        }))
-    }
-
-    fn check(&self, claims: &Claims, now: i64) -> Result<(), VerifyError> {
         if claims.iss != self.issuer {
             return Err(VerifyError::Invalid("another issuer"));
         }
         if claims.aud != AUDIENCE {
             return Err(VerifyError::Invalid("another audience"));
         }
-        // Our own clocks differ by less than this (AWS keeps Lambda's within a second).
-        if claims.iat > now + 5 {
-            return Err(VerifyError::Invalid("issued in the future"));
-        }
         if claims.exp.saturating_sub(claims.iat) > ACCESS_TOKEN_SECONDS {
             return Err(VerifyError::Invalid("longer life than we give"));
         }
-        if claims.exp <= now { Err(VerifyError::Expired) } else { Ok(()) }
+        Ok(Genuine {
+            principal: Principal {
+                account: claims.acc,
+                user: claims.sub,
+                session: claims.sid,
+                role: claims.role,
+            },
+            issued_at: claims.iat,
+            expires_at: claims.exp,
+        })
     }
 
     /// Looks at the session unless it was seen less than `trust_session_for` seconds ago. The
@@ -157,28 +193,22 @@ impl Verifier {
     /// be ahead of now.
     async fn check_session(
         &self,
-        claims: &Claims,
+        token: &Genuine,
         now: i64,
         directory: &dyn Directory,
     ) -> Result<(), VerifyError> {
-        let session = (claims.acc, claims.sub, claims.sid);
-        let seen = lock(&self.seen).get(&session).copied().unwrap_or(i64::MIN).max(claims.iat).min(now);
+        let Principal { account, user, session, .. } = token.principal;
+        let key = (account, user, session);
+        let seen = lock(&self.seen).get(&key).copied().unwrap_or(i64::MIN).max(token.issued_at).min(now);
         if now.saturating_sub(seen) < self.trust_session_for {
             return Ok(());
         }
-        let state = directory.session(&claims.acc, &claims.sub, &claims.sid).await?;
-        let mut seen = lock(&self.seen);
+        let state = directory.session(&account, &user, &session).await?;
         if state.is_none_or(|state| state.expires_at <= now) {
-            seen.remove(&session);
+            lock(&self.seen).remove(&key);
             return Err(VerifyError::Revoked);
         }
-        if seen.len() >= CAPACITY {
-            seen.retain(|_, at| now.saturating_sub(*at) < self.trust_session_for);
-            if seen.len() >= CAPACITY {
-                seen.clear();
-            }
-        }
-        seen.insert(session, now);
+        remember(&self.seen, key, now, |at| now.saturating_sub(*at) < self.trust_session_for);
         Ok(())
     }
 
@@ -209,9 +239,6 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn split(token: &'a str) -> Result<Self, VerifyError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(VerifyError::Invalid("too long"));
-        }
         let (message, signature) = token.rsplit_once('.').ok_or(VerifyError::Invalid("not a JWT"))?;
         let (header, payload) = message.split_once('.').ok_or(VerifyError::Invalid("not a JWT"))?;
         let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| VerifyError::Invalid("header encoding"))?;
@@ -227,7 +254,7 @@ impl<'a> Parts<'a> {
 
     /// The claims, once the signature over them has been verified.
     fn claims(&self, key: &DecodingKey) -> Result<Claims, VerifyError> {
-        install_crypto();
+        crate::crypto::install();
         let genuine =
             jsonwebtoken::crypto::verify(self.signature, self.message.as_bytes(), key, Algorithm::EdDSA);
         if !matches!(genuine, Ok(true)) {
@@ -244,14 +271,16 @@ fn object<T: serde::de::DeserializeOwned>(json: &[u8]) -> Option<T> {
     json.starts_with(b"{").then(|| serde_json::from_slice(json).ok())?
 }
 
-/// jsonwebtoken picks its crypto from the features of the whole build, and panics at first use when
-/// they name two; this names ours.
-pub(crate) fn install_crypto() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        // An error means that one is installed already, which can only be this one.
-        let _ = jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER.install_default();
-    });
+/// Adds to a map of at most [`CAPACITY`]: when it is full, what is not worth keeping goes, or all.
+fn remember<K: Eq + Hash, V>(map: &Mutex<HashMap<K, V>>, key: K, value: V, keep: impl Fn(&V) -> bool) {
+    let mut map = lock(map);
+    if map.len() >= CAPACITY {
+        map.retain(|_, value| keep(value));
+        if map.len() >= CAPACITY {
+            map.clear();
+        }
+    }
+    map.insert(key, value);
 }
 
 /// The maps are whole even if a holder of the lock panicked: each change is one statement.

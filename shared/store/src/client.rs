@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::{Client, Config, config};
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::http::{HttpClient as _, SharedHttpClient, http_client_fn};
 use nexo_identity::{Clock, Credentials};
 
 /// Amazon's four root certificates, which sign every AWS endpoint
@@ -48,11 +48,14 @@ impl StoreConfig {
     pub fn https() -> SharedHttpClient {
         let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
         let context = TlsContext::builder().with_trust_store(roots).build().expect("embedded roots");
-        aws_smithy_http_client::Builder::new()
+        let client = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context)
             .pool_idle_timeout(POOL_IDLE)
-            .build_https()
+            .build_https();
+        // Behind a function, so that a config is not tried out when it is built: that would parse the
+        // roots once more, for other timeouts than ours.
+        http_client_fn(move |settings, components| client.http_connector(settings, components))
     }
 }
 

@@ -140,6 +140,40 @@ async fn a_folder_keeps_its_items_and_its_process() {
     assert!(error.contains("another key or other indexes"), "{error}");
 }
 
+#[tokio::test]
+async fn a_stream_is_found_by_its_end_and_kept_for_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = || Engine::open(Storage::Folder(folder.path()), &table()).unwrap();
+    let engine = open();
+    for id in ["1", "2"] {
+        let put = json!({ "TableName": "Table", "Item": item(id) });
+        assert_eq!(call(&engine, "PutItem", put).await.0, 200);
+    }
+    drop(engine);
+
+    let records = rusqlite::Connection::open(folder.path().join(DATABASE_FILE)).unwrap();
+    let count = || -> u32 {
+        records.query_row("SELECT count(*) FROM _stream_records", [], |row| row.get(0)).unwrap()
+    };
+    // What the engine asks at every write. The last record is one step back from the index's end.
+    let sql = "EXPLAIN SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1
+               FROM _stream_records WHERE table_name = ?1";
+    let mut program = records.prepare(sql).unwrap();
+    let steps = program.query_map(["Table"], |row| row.get::<_, String>(1)).unwrap();
+    let steps: Vec<_> = steps.map(Result::unwrap).collect();
+    assert!(
+        steps.iter().any(|step| step == "SeekLE") && steps.iter().any(|step| step == "Prev"),
+        "{steps:?}"
+    );
+    assert!(!steps.iter().any(|step| step == "Next"), "a scan: {steps:?}");
+    assert_eq!(count(), 2);
+
+    let age = "UPDATE _stream_records SET created_at = created_at - 90000 WHERE id = 1";
+    assert_eq!(records.execute(age, []).unwrap(), 1);
+    drop(open());
+    assert_eq!(count(), 1);
+}
+
 #[test]
 fn a_folder_that_cannot_be_used_is_one_line() {
     let folder = tempfile::tempdir().unwrap();

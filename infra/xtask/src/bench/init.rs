@@ -23,7 +23,7 @@ const DEPLOYED: [&str; 4] = ["auth", "clients", "fallback", "health"];
 
 /// How often the warm request is made, under callgrind and without it.
 const WARM: usize = 200;
-const MANY: usize = 10_000;
+const MANY: [usize; 2] = [10_000, 100_000];
 
 struct Function {
     binary: PathBuf,
@@ -97,7 +97,10 @@ async fn compare(server: &Server, endpoint: &str, folder: &Path) -> Result<(), S
     row("a warm GET", warm(bare_many, bare_get), warm(many, get));
     row("bytes, stripped", bare.bytes()?, clients.bytes()?);
     row("bytes, zipped", bare.zipped(folder)?, clients.zipped(folder)?);
-    row(&format!("peak KB, {MANY} GETs"), bare.peak_kilobytes().await?, clients.peak_kilobytes().await?);
+    for many in MANY {
+        let peaks = (bare.peak_kilobytes(many).await?, clients.peak_kilobytes(many).await?);
+        row(&format!("peak KB, {many} GETs"), peaks.0, peaks.1);
+    }
     Ok(())
 }
 
@@ -123,8 +126,8 @@ impl Function {
     }
 
     /// The most memory it has had after many requests, in KB.
-    async fn peak_kilobytes(&self) -> Result<u64, String> {
-        let (function, _api) = self.serve(program(&self.binary, &[]), MANY).await?;
+    async fn peak_kilobytes(&self, answers: usize) -> Result<u64, String> {
+        let (function, _api) = self.serve(program(&self.binary, &[]), answers).await?;
         let path = format!("/proc/{}/status", function.id());
         let status = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let peak = status
