@@ -7,10 +7,12 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::context::header;
 use crate::parse::{FieldErrors, escape, parse};
+use crate::strict::Strict;
 use crate::{Code, Problem};
 
 /// The largest body of JSON, in bytes. A record is at most 400 KB in the table.
@@ -172,14 +174,22 @@ async fn collect(request: Request) -> Result<Bytes, Problem> {
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
-    let wanted = "The body must be a JSON object";
+    let malformed = |what: String| Problem::new(Code::MalformedRequest, what);
     match serde_json::from_slice(bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(Problem::new(Code::MalformedRequest, format!("{wanted}."))),
-        Err(error) => Err(Problem::new(
-            Code::MalformedRequest,
-            format!("{wanted}; it is not JSON at line {}, column {}.", error.line(), error.column()),
-        )),
+        Ok(Strict(Value::Object(members))) => Ok(members),
+        Ok(_) => Err(malformed("The body must be a JSON object.".to_owned())),
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            Err(malformed(match error.classify() {
+                // The only thing `Strict` itself refuses.
+                Category::Data => {
+                    format!("A member of the body is given twice, at line {line}, column {column}.")
+                }
+                _ => {
+                    format!("The body must be a JSON object; it is not JSON at line {line}, column {column}.")
+                }
+            }))
+        }
     }
 }
 

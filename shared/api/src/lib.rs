@@ -22,6 +22,7 @@ mod problem;
 mod resource;
 mod routes;
 mod serve;
+mod strict;
 
 pub use app::{app, app_with_deadline};
 pub use body::{Body, Input, OptionalBody, Patch};

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{Id, IdKind, Tags, Text, Timestamp, UserId};
 use nexo_tenant_key::Key;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 
 use crate::StoreError;
 
@@ -99,7 +100,7 @@ pub struct Input<R> {
 }
 
 /// A record with its envelope, as it is answered.
-#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+#[derive(Clone, Debug, Serialize, PartialEq)]
 #[serde(rename_all = "camelCase", bound = "R: Record")]
 pub struct Entity<R: Record> {
     /// The id.
@@ -115,7 +116,6 @@ pub struct Entity<R: Record> {
     /// Who last wrote it.
     pub updated_by: UserId,
     /// When it was deleted.
-    #[serde(default)]
     pub deleted_at: Option<Timestamp>,
     /// What callers give.
     #[serde(flatten)]
@@ -123,14 +123,29 @@ pub struct Entity<R: Record> {
 }
 
 impl<R: Record> Entity<R> {
-    /// Reads a stored item.
+    /// Reads a stored item. The envelope's attributes are taken out by name: a flattened `Deserialize`
+    /// would copy every attribute twice over.
     pub(crate) fn from_item(mut item: Item) -> Result<Self, StoreError> {
-        let Some(AttributeValue::S(ulid)) = item.get("sk") else {
+        let Some(AttributeValue::S(ulid)) = item.remove("sk") else {
             return Err(StoreError::Corrupt("an item without sk".into()));
         };
-        let id = format!("{}_{ulid}", R::Kind::KIND.prefix());
-        item.insert("id".into(), AttributeValue::S(id));
-        Ok(serde_dynamo::from_item(item)?)
+        let id = Id::parse(&format!("{}_{ulid}", R::Kind::KIND.prefix()));
+        let item = &mut item;
+        Ok(Self {
+            id: id.map_err(|_| StoreError::Corrupt("an item with another kind's sk".into()))?,
+            version: required(item, "version")?,
+            created_at: required(item, "createdAt")?,
+            created_by: required(item, "createdBy")?,
+            updated_at: required(item, "updatedAt")?,
+            updated_by: required(item, "updatedBy")?,
+            deleted_at: optional(item, "deletedAt")?,
+            input: Input {
+                owner_id: optional(item, "ownerId")?,
+                tags: optional(item, "tags")?.unwrap_or_default(),
+                external_id: optional(item, "externalId")?,
+                fields: R::deserialize(Named(item))?,
+            },
+        })
     }
 
     /// The item to store under `key`: the entity's own attributes, without what is null or empty.
@@ -148,6 +163,50 @@ impl<R: Record> Entity<R> {
             item.insert(CLAIMS.into(), claims);
         }
         Ok(item)
+    }
+}
+
+fn required<T: DeserializeOwned>(item: &mut Item, name: &str) -> Result<T, StoreError> {
+    optional(item, name)?.ok_or_else(|| StoreError::Corrupt(format!("an item without {name}")))
+}
+
+fn optional<T: DeserializeOwned>(item: &mut Item, name: &str) -> Result<Option<T>, StoreError> {
+    item.remove(name).map_or(Ok(None), |value| Ok(serde_dynamo::from_attribute_value(value)?))
+}
+
+/// Gives a struct the attributes it names, and no others: an item has those of the store too.
+struct Named<'a>(&'a mut Item);
+
+impl<'de> Deserializer<'de> for Named<'_> {
+    type Error = serde_dynamo::Error;
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        let named = fields.iter().filter_map(|name| Some((*name, Attribute(self.0.remove(*name)?))));
+        visitor.visit_map(MapDeserializer::new(named))
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_map(MapDeserializer::new(self.0.drain().map(|(name, value)| (name, Attribute(value)))))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+struct Attribute(AttributeValue);
+
+impl IntoDeserializer<'_, serde_dynamo::Error> for Attribute {
+    type Deserializer = serde_dynamo::Deserializer;
+
+    fn into_deserializer(self) -> Self::Deserializer {
+        serde_dynamo::Deserializer::from_attribute_value(self.0.into())
     }
 }
 

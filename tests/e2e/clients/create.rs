@@ -83,6 +83,20 @@ async fn what_people_type_is_brought_into_one_form() {
 }
 
 #[tokio::test]
+async fn an_array_is_no_object() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let given = json!({
+        "name": "Acme", "annualRevenue": [5, "EUR"], "billingAddress": ["Unter den Linden 77"],
+        "phones": [["+49 30 901820", "desk", true]],
+    });
+    let answer = company.post("/api/clients", &given).await;
+    answer.assert_problem(422, "validation_failed");
+    let wrong = ["/annualRevenue", "/billingAddress", "/phones/0"].map(|pointer| (pointer, "invalid_type"));
+    assert_eq!(answer.field_errors(), errors(&wrong));
+}
+
+#[tokio::test]
 async fn null_is_the_same_as_nothing_in_a_new_client() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;

@@ -158,6 +158,11 @@ async fn a_body_is_one_json_object() {
         let refused = whole(json, body).await.unwrap_err();
         assert_eq!(refused.code(), Code::MalformedRequest, "{body}");
     }
+    for twice in [r#"{"title":"One","title":"Two"}"#, r#"{"title":"One","place":{"city":"A","city":"B"}}"#] {
+        let refused = whole(json, twice).await.unwrap_err();
+        assert_eq!(refused.code(), Code::MalformedRequest, "{twice}");
+        assert!(format!("{refused:?}").contains("given twice, at line 1"), "{refused:?}");
+    }
     let not_utf8 = whole(json, vec![b'{', b'"', 0xff, b'"', b':', b'1', b'}']).await.unwrap_err();
     assert_eq!(not_utf8.code(), Code::MalformedRequest);
     let deep = format!("{{\"title\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
