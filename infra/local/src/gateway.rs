@@ -17,9 +17,7 @@ mod route;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +26,11 @@ use axum::body::Body;
 use http::header::HeaderName;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::clock::{Clock, request_id};
+use crate::listen::listen;
 use crate::template::Template;
 use cors::CorsRules;
 use event::Occasion;
@@ -51,10 +46,6 @@ const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 /// The longest the gateway waits for a function.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// How long a client may take to send its headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long to wait after a connection could not be accepted.
-const PAUSE: Duration = Duration::from_millis(20);
 const REQUEST_ID: HeaderName = HeaderName::from_static("apigw-requestid");
 /// Paths under this prefix belong to the local routes, when there are any.
 const LOCAL_PREFIX: &str = "/dev/";
@@ -177,40 +168,12 @@ impl Gateway {
 
     /// Serves HTTP/1 and HTTP/2 until `shutdown` resolves and the running requests are answered.
     ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let graceful = GracefulShutdown::new();
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-        let mut shutdown = pin!(shutdown);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut shutdown => break,
-                accepted = listener.accept() => accepted,
-            };
-            let Ok((stream, peer)) = accepted else {
-                // The peer left before it was accepted, or there are no file handles for now.
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            };
-            let _ = stream.set_nodelay(true);
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        listen(listener, shutdown, move |request, peer| {
             let gateway = self.clone();
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let gateway = gateway.clone();
-                async move { Ok::<_, Infallible>(gateway.handle(request.map(Body::new), peer).await) }
-            });
-            let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-            let connection = graceful.watch(connection);
-            // An error here is a client that went away.
-            #[expect(clippy::disallowed_methods, reason = "a server: shutdown waits for it")]
-            tokio::spawn(async move {
-                let _ = connection.await;
-            });
-        }
-        drop(listener);
-        graceful.shutdown().await;
-        Ok(())
+            async move { Ok::<_, Infallible>(gateway.handle(request.map(Body::new), peer).await) }
+        })
+        .await;
     }
 }
 

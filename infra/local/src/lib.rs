@@ -11,6 +11,7 @@ pub mod external;
 pub mod functions;
 pub mod gateway;
 pub mod issuer;
+mod listen;
 pub mod policy;
 mod secrets;
 pub mod server;

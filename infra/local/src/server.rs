@@ -89,7 +89,7 @@ pub struct Server {
     template: Template,
     secrets: Secrets,
     stop: Option<oneshot::Sender<()>>,
-    running: JoinHandle<std::io::Result<()>>,
+    running: JoinHandle<()>,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -192,17 +192,14 @@ impl Server {
     /// Stops: no new requests, the running ones are answered first.
     ///
     /// # Errors
-    /// When the listener had failed.
+    /// When serving had ended by a panic.
     pub async fn stop(mut self) -> std::io::Result<()> {
         if let Some(stop) = self.stop.take() {
             // A receiver that is gone has stopped already.
             let _ = stop.send(());
         }
         self.background.iter().for_each(JoinHandle::abort);
-        match (&mut self.running).await {
-            Ok(result) => result,
-            Err(error) => Err(std::io::Error::other(error)),
-        }
+        (&mut self.running).await.map_err(std::io::Error::other)
     }
 }
 

@@ -2,25 +2,18 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::pin;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::TcpListener;
 
 use super::{Door, Dropped};
+use crate::listen::listen;
 
 /// DynamoDB takes no larger request.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
-
-/// How long to wait after a connection could not be accepted.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why the guard cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -46,32 +39,7 @@ pub async fn serve(
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
-    let graceful = GracefulShutdown::new();
-    let mut shutdown = pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut shutdown => break,
-            accepted = listener.accept() => accepted,
-        };
-        let Ok((stream, _)) = accepted else {
-            // The peer left before it was accepted, or there are no file handles for now.
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        };
-        let _ = stream.set_nodelay(true);
-        let door = door.clone();
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .serve_connection(TokioIo::new(stream), service_fn(move |request| answer(door.clone(), request)));
-        let connection = graceful.watch(connection);
-        // An error here is a client that went away, or a connection dropped on order.
-        #[expect(clippy::disallowed_methods, reason = "a server: shutdown waits for it")]
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
-    }
-    drop(listener);
-    graceful.shutdown().await;
+    listen(listener, shutdown, move |request, _| answer(door.clone(), request)).await;
     Ok(())
 }
 

@@ -296,6 +296,6 @@ async fn it_is_served_until_it_is_told_to_stop() {
         stop.send(()).unwrap();
     });
     assert_eq!(answer.unwrap().status(), 503, "the running request is answered");
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
     assert!(get("/echo/1").await.is_err(), "nobody listens any more");
 }
