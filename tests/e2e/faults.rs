@@ -29,6 +29,10 @@ const ON_AND_ON: [Fault; 3] =
 enum Mishap {
     Once(Fault),
     OnAndOn(Fault),
+    /// The function dies at the call, before or after the table executes it.
+    Death {
+        executed: bool,
+    },
     /// The caller leaves while the call is made. The function goes on, as it does on Lambda, and meets
     /// the caller's retry.
     Abandoned,
@@ -80,6 +84,13 @@ impl Trial<'_> {
                 Mishap::OnAndOn(how) => {
                     faults.arm(from(how, nth + 50));
                     Some(Answer::of(case.request()).await)
+                }
+                Mishap::Death { executed } => {
+                    faults.arm(from(Fault::Death { executed }, nth));
+                    let answer = Answer::of(case.request()).await;
+                    // Whoever answers for the dead knows nothing: what it says is not looked at.
+                    assert_eq!(answer.status, 500, "{what}: {answer:?}");
+                    None
                 }
                 Mishap::Abandoned => {
                     faults.arm(from(Fault::Hang(Duration::from_millis(20)), nth));
@@ -172,10 +183,14 @@ async fn every_mishap_at(work: Work, nth: u64) -> (u64, Vec<String>) {
     let (calls, clean) = trial.clean(0).await;
     assert!((nth..=12).contains(&calls), "{work:?} makes {calls} calls");
     let once = ONCE.into_iter().map(Mishap::Once);
-    let mut all: Vec<_> =
-        once.chain(ON_AND_ON.into_iter().map(Mishap::OnAndOn)).chain([Mishap::Abandoned]).collect();
+    let deaths = [false, true].map(|executed| Mishap::Death { executed });
+    let on_and_on = ON_AND_ON.into_iter().map(Mishap::OnAndOn);
+    let mut all: Vec<_> = once.chain(on_and_on).chain(deaths).chain([Mishap::Abandoned]).collect();
     if work.hashes_often() {
-        all.retain(|mishap| matches!(mishap, Mishap::OnAndOn(Fault::AfterExecution) | Mishap::Abandoned));
+        all.retain(|mishap| {
+            !matches!(mishap, Mishap::Once(_))
+                && !matches!(mishap, Mishap::OnAndOn(how) if *how != Fault::AfterExecution)
+        });
     }
     let mut wrong = Vec::new();
     for (number, mishap) in all.into_iter().enumerate() {

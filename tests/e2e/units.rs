@@ -149,6 +149,27 @@ async fn a_list_is_one_call_and_reads_what_it_shows() {
 }
 
 #[tokio::test]
+async fn deleted_records_cost_a_list_a_few_calls_and_not_one_each() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    for number in 0..60 {
+        let id = company.client(&format!("gone {number}")).await["id"].as_str().unwrap().to_owned();
+        assert_eq!(company.delete(&format!("/api/clients/{id}")).await.status, 204);
+    }
+    company.client("here").await;
+    // In the order of creation they lie before it: 2, 2, 4, 8, 16 and the rest.
+    let list = company.request(Method::GET, "/api/clients?limit=1&sort=createdAt");
+    let (page, spent) = measured(&nexo, 200, list).await;
+    assert_eq!(page.body["data"][0]["name"], "here");
+    assert_eq!(spent.calls, vec!["Query"; 6]);
+    // The indexes do not have them.
+    for sort in ["name", "-updatedAt"] {
+        let list = company.request(Method::GET, &format!("/api/clients?limit=1&sort={sort}"));
+        assert_eq!(measured(&nexo, 200, list).await.1, cost(&["Query"], 0.5, 0.0), "{sort}");
+    }
+}
+
+#[tokio::test]
 async fn what_must_hold_together_is_one_transaction() {
     let nexo = Nexo::start().await;
     let company = warm(&nexo).await;

@@ -3,10 +3,10 @@
 use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource};
 use nexo_domain::{
     Address, ClientId, Email, Invalid, Money, MultilineText, Permission, Phone, Tag, Text, UserId, WebUrl,
-    from_object, kind,
+    kind,
 };
 use nexo_store::{Record, Reference, Target, Unique};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// A client: a company or a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ pub enum SizeBand {
 }
 
 /// One of several addresses or numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "openapi", schemars(rename = "Labelled{T}"))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -115,21 +115,6 @@ pub struct Labelled<T> {
     /// The one to use first.
     #[serde(default)]
     pub primary: bool,
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Labelled<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Fields<T> {
-            value: T,
-            label: Option<Text<50>>,
-            #[serde(default)]
-            primary: bool,
-        }
-        let Fields { value, label, primary } = from_object(deserializer)?;
-        Ok(Self { value, label, primary })
-    }
 }
 
 impl Record for Client {

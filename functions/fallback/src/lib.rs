@@ -17,7 +17,7 @@ const DESCRIPTION: &str = include_str!("../../../openapi.json");
 
 /// The function's routes.
 pub fn routes(platform: &Platform) -> Routes {
-    Routes::new(platform, "/api").on(OPENAPI, openapi).otherwise(unmatched)
+    Routes::new(platform, "/api").on(OPENAPI, openapi).otherwise(async |request: Request| unmatched(&request))
 }
 
 const OPENAPI: Operation = Operation {
@@ -37,9 +37,14 @@ async fn openapi() -> Response {
     response
 }
 
-async fn unmatched(request: Request) -> Problem {
+fn unmatched(request: &Request) -> Problem {
     let allowed = allowed(request.uri().path());
-    if allowed.is_empty() { Problem::not_found() } else { Problem::method_not_allowed(&allowed.join(", ")) }
+    // A method that is allowed would have been routed: the path was another on its way here, with dots in
+    // it that are gone by now.
+    if allowed.is_empty() || allowed.iter().any(|method| method == request.method().as_str()) {
+        return Problem::not_found();
+    }
+    Problem::method_not_allowed(&allowed.join(", "))
 }
 
 /// The methods the description knows for an address. None when it knows no such address.
@@ -72,6 +77,8 @@ fn matches(known: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use nexo_api::Code;
+
     use super::*;
 
     #[test]
@@ -79,6 +86,21 @@ mod tests {
         assert_eq!(allowed("/api/clients"), ["GET", "POST"]);
         assert_eq!(allowed("/api/clients/anything"), ["DELETE", "GET", "PATCH", "PUT"]);
         assert_eq!(allowed("/api/auth/login"), ["POST"]);
+    }
+
+    #[test]
+    fn a_method_is_refused_only_where_it_is_not_allowed() {
+        let code = |method: &str, path: &str| {
+            let mut request = Request::new(axum::body::Body::empty());
+            *request.method_mut() = method.parse().unwrap();
+            *request.uri_mut() = path.parse().unwrap();
+            unmatched(&request).code()
+        };
+        assert_eq!(code("DELETE", "/api/clients"), Code::MethodNotAllowed);
+        assert_eq!(code("HEAD", "/api/clients"), Code::MethodNotAllowed);
+        // The gateway routed `/api/./clients`, and found nothing.
+        assert_eq!(code("GET", "/api/clients"), Code::NotFound);
+        assert_eq!(code("DELETE", "/api/nothing"), Code::NotFound);
     }
 
     #[test]

@@ -193,7 +193,11 @@ impl Door {
         let fault = inner.faults.next();
         record.reason = fault.map(|fault| format!("{fault:?}"));
         match fault {
-            None | Some(Fault::AfterExecution) => {}
+            None | Some(Fault::AfterExecution | Fault::Death { executed: true }) => {}
+            Some(Fault::Death { executed: false }) => {
+                inner.log.record(record);
+                die();
+            }
             Some(Fault::TransactionConflict) => {
                 if let Some((status, body)) = conflict(operation, permit.actions) {
                     record.status = status.as_u16();
@@ -217,8 +221,13 @@ impl Door {
                 return Err(Dropped);
             }
         }
-        let lost = fault == Some(Fault::AfterExecution);
-        self.execute(record, permit, body, lost).await
+        let dies = fault == Some(Fault::Death { executed: true });
+        let lost = dies || fault == Some(Fault::AfterExecution);
+        let answer = self.execute(record, permit, body, lost).await;
+        if dies {
+            die();
+        }
+        answer
     }
 
     /// Runs a permitted call and records it. Both happen on the engine's thread, so that a caller
@@ -247,6 +256,12 @@ impl Door {
             Err(_) => Ok(failure("InternalServerError", "The engine failed")),
         }
     }
+}
+
+/// Ends the function that calls: what is left of its work is never done.
+#[expect(clippy::panic, reason = "a fault on order; it unwinds through the function's own future")]
+fn die() -> ! {
+    panic!("the function dies here, as ordered")
 }
 
 impl Inner {

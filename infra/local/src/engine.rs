@@ -8,6 +8,7 @@ mod dispatch;
 mod stream;
 
 use std::fs::{self, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -155,7 +156,9 @@ impl Engine {
 
 fn lock(folder: &Path) -> Result<File, EngineError> {
     let failed = |problem: String| EngineError { place: folder.display().to_string(), problem };
-    fs::create_dir_all(folder).map_err(|error| failed(error.to_string()))?;
+    // Password hashes and sessions are in it: nobody else on this machine may read them.
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder).map_err(|error| failed(error.to_string()))?;
     let file = File::create(folder.join(LOCK_FILE)).map_err(|error| failed(error.to_string()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

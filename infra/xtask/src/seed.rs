@@ -4,8 +4,10 @@
 //! them, under other ids and names, put into the engine in batches: so their layout is the store's own,
 //! whatever that comes to be.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -90,6 +92,8 @@ struct Model {
 
 /// A data set that grows. While it does, no server can have its folder.
 pub(crate) struct DataSet {
+    /// How many items were put, by partition key.
+    items: Mutex<BTreeMap<String, u64>>,
     data: PathBuf,
     table: Table,
     model: Model,
@@ -127,7 +131,7 @@ impl DataSet {
             records.iter().find(|item| item["sk"]["S"] == *client).ok_or("the first client is missing")?;
         let identity = identity.iter().map(Value::to_string).collect();
         let model = Model { record: record.to_string(), account, user, client, identity };
-        Ok(Self { data: data.to_owned(), table, model })
+        Ok(Self { items: Mutex::default(), data: data.to_owned(), table, model })
     }
 
     /// The clients of a range of numbers, of one account.
@@ -177,6 +181,19 @@ impl DataSet {
             .replace(&email(0), &email(account))
     }
 
+    /// How many items were put so far, by partition key.
+    pub(crate) fn items_by_partition(&self) -> BTreeMap<String, u64> {
+        self.items.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, items: &[Value]) {
+        let mut counts = self.items.lock().unwrap_or_else(PoisonError::into_inner);
+        for item in items {
+            let partition = item["pk"]["S"].as_str().unwrap_or_default();
+            *counts.entry(partition.to_owned()).or_default() += 1;
+        }
+    }
+
     async fn import(&self, mut items: impl Iterator<Item = String>) -> Result<(), String> {
         let engine = open(&self.data, &self.table).await?;
         loop {
@@ -186,6 +203,7 @@ impl DataSet {
             if batch.is_empty() {
                 return Ok(());
             }
+            self.count(&batch);
             engine.import(batch).await?;
         }
     }

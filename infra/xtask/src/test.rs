@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change is taken.
 
 use std::ffi::OsString;
+use std::fs;
 use std::process::Stdio;
 use std::time::Instant;
 
@@ -32,7 +33,20 @@ pub(crate) fn everything() -> Result<(), String> {
     step("cargo build", || run(&mut cargo(BUILD)))?;
     // Nothing of ours follows: cargo's own closing lines are the last.
     println!("== cargo test");
-    run(&mut cargo(&["test", "--locked", "--workspace"]))
+    let mut tests = cargo(&["test", "--locked", "--workspace"]);
+    if let Some(emulator) = variable("NEXO_RIE").or_else(emulator) {
+        tests.env("NEXO_RIE", emulator);
+    }
+    run(&mut tests)
+}
+
+/// AWS's runtime emulator for this machine, in `target/tools`, where `make tools` put it.
+fn emulator() -> Option<OsString> {
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let packages = project().join("target/tools/lib");
+    let pythons = fs::read_dir(packages).ok()?.filter_map(Result::ok);
+    let name = format!("site-packages/samcli/local/rapid/aws-lambda-rie-{architecture}");
+    pythons.map(|python| python.path().join(&name)).find(|path| path.exists()).map(Into::into)
 }
 
 /// Runs one step and says in one line how it went.

@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::strict::Document;
+
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
@@ -52,6 +54,15 @@ impl FieldErrors {
         self.0
     }
 
+    /// Those that hold whatever the document's objects are merged into: a part may lack what the whole has.
+    pub(crate) fn of_parts(mut self) -> Self {
+        let lacks = |error: &FieldError| {
+            error.code == "required" || error.code == "empty" && !error.pointer[1..].contains('/')
+        };
+        self.0.retain(|error| !lacks(error));
+        self
+    }
+
     pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
@@ -81,13 +92,13 @@ pub(crate) fn parse<T: DeserializeOwned>(
     }
     let mut document = Value::Object(document);
     if errors.is_empty()
-        && let Ok(read) = T::deserialize(&document)
+        && let Ok(read) = T::deserialize(Document(&document))
     {
         return Ok(read);
     }
     let mut removed = Removed::default();
     while errors.0.len() < MOST_ERRORS {
-        let failure = match serde_path_to_error::deserialize::<_, T>(&document) {
+        let failure = match serde_path_to_error::deserialize::<_, T>(Document(&document)) {
             Ok(read) if errors.is_empty() => return Ok(read),
             Ok(_) => break,
             Err(failure) => failure,

@@ -413,8 +413,25 @@ fn parse_record<R: Resource>(
 fn read_patch<R: Resource>(patch: &Map<String, Value>) -> Result<Given<R>, Problem> {
     let sample = sample(R::SAMPLE)?;
     let known = members(&parse_record::<R>(sample.clone(), &sample).map_err(Problem::invalid)?)?;
-    let (document, errors) = lay_over(patch, &sample, &known);
+    let (document, mut errors) = lay_over(patch, &sample, &known);
+    let objects = patch.iter().filter(|(name, value)| value.is_object() && known.contains_key(*name));
+    let mut parts = sample.clone();
+    parts.extend(objects.map(|(name, value)| (name.clone(), without_nulls(value))));
+    if parts != sample {
+        errors.extend(parse_record::<R>(parts, &sample).err().unwrap_or_default().of_parts());
+    }
     settle(parse_record::<R>(document, &sample), errors)
+}
+
+/// What a merge patch adds; its nulls only take away.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let given = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(given.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// The problem for a failed write; for a stale version with the record as it is now, so that a

@@ -202,6 +202,10 @@ impl Routes {
         &self.operations
     }
 
+    pub(crate) fn platform(&self) -> &Platform {
+        &self.platform
+    }
+
     pub(crate) fn into_parts(self) -> (Router<Platform>, Platform) {
         if self.has_fallback {
             return (self.router, self.platform);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{CountryCode, Invalid, Text, from_object};
+use crate::{CountryCode, Invalid, Text};
 
 /// A postal address with at least one of its fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -13,7 +13,7 @@ pub struct Address {
 
 /// The fields of an [`Address`]. Any may be missing: countries differ in what they use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an address")]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 pub struct AddressFields {
     /// Street and number, or a post box.
@@ -59,7 +59,7 @@ impl Address {
 
 impl<'de> Deserialize<'de> for Address {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::new(from_object(deserializer)?).map_err(Invalid::into_de_error)
+        Self::new(AddressFields::deserialize(deserializer)?).map_err(Invalid::into_de_error)
     }
 }
 

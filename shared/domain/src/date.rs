@@ -5,9 +5,9 @@ use std::fmt;
 use jiff::civil;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::Invalid;
 use crate::string_form::string_form;
 use crate::timestamp::has_shape;
-use crate::{Invalid, from_object};
 
 /// A date of the calendar without time or zone, `2026-01-25`, in the years 0 to 9999.
 ///
@@ -105,12 +105,12 @@ impl fmt::Display for DateRange {
 impl<'de> Deserialize<'de> for DateRange {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(deny_unknown_fields, expecting = "a range of dates")]
         struct Fields {
             start: Date,
             end: Date,
         }
-        let fields: Fields = from_object(deserializer)?;
+        let fields = Fields::deserialize(deserializer)?;
         Self::new(fields.start, fields.end).map_err(Invalid::into_de_error)
     }
 }

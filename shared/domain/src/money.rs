@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Currency, Invalid, from_object};
+use crate::{Currency, Invalid};
 
 /// Within ±(2⁵³ − 1), so that JSON clients which know only doubles keep an amount exact
 /// ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259) § 6).
@@ -104,12 +104,12 @@ impl fmt::Display for Money {
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an amount of money")]
         struct Fields {
             amount_minor: i64,
             currency: Currency,
         }
-        let fields: Fields = from_object(deserializer)?;
+        let fields = Fields::deserialize(deserializer)?;
         Self::new(fields.amount_minor, fields.currency).map_err(Invalid::into_de_error)
     }
 }

@@ -42,9 +42,11 @@ impl StoreConfig {
     /// An HTTPS client on ring that trusts Amazon's roots and nothing else. Plain `http://`
     /// endpoints work too.
     ///
+    /// The roots are read with the first connection, not here; a test shows that they can be.
+    ///
     /// # Panics
-    /// When the embedded roots cannot be read; a test shows that they can.
-    #[expect(clippy::expect_used, reason = "the roots are part of this crate, and tested")]
+    /// When the context cannot be built, which takes a setting that is not made here.
+    #[expect(clippy::expect_used, reason = "nothing that could be refused is set")]
     pub fn https() -> SharedHttpClient {
         let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
         let context = TlsContext::builder().with_trust_store(roots).build().expect("embedded roots");
@@ -117,13 +119,20 @@ pub(crate) fn timeouts() -> TimeoutConfig {
 
 #[cfg(test)]
 mod tests {
+    use rustls_pki_types::CertificateDer;
+    use rustls_pki_types::pem::PemObject as _;
+
     use super::*;
 
     #[test]
     fn the_embedded_roots_are_amazons_four() {
-        let text = std::str::from_utf8(AMAZON_ROOTS).unwrap();
-        assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 4);
-        // Panics when the TLS stack cannot read them.
-        let _ = StoreConfig::https();
+        let roots = CertificateDer::pem_slice_iter(AMAZON_ROOTS).collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(roots.len(), 4);
+        let names = ["Amazon Root CA 1", "Amazon Root CA 2", "Amazon Root CA 3", "Amazon Root CA 4"];
+        for (root, name) in roots.iter().zip(names) {
+            assert!(root.windows(name.len()).any(|part| part == name.as_bytes()), "{name}");
+            // What rustls makes of each when a connection is opened.
+            assert!(webpki::anchor_from_trusted_cert(root).is_ok(), "{name}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{Id, IdKind, Tags, Text, Timestamp, UserId};
 use nexo_tenant_key::Key;
 use serde::de::value::MapDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
+use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 
 use crate::StoreError;
@@ -190,8 +190,8 @@ impl<'de> Deserializer<'de> for Named<'_> {
         visitor.visit_map(MapDeserializer::new(named))
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
-        visitor.visit_map(MapDeserializer::new(self.0.drain().map(|(name, value)| (name, Attribute(value)))))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(de::Error::custom("a record is a struct, without flattened parts"))
     }
 
     forward_to_deserialize_any! {

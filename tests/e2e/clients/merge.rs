@@ -106,6 +106,33 @@ async fn all_that_is_wrong_with_a_patch_is_reported_at_once() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_inside_an_object_is_reported_with_the_rest() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let client = company.client("Acme").await;
+    let patch = json!({
+        "name": "", "zz": {"a": 1},
+        // Parts: what they lack may be there already.
+        "annualRevenue": {"amountMinor": "many"},
+        "billingAddress": {"country": "XX", "zip": "1", "city": null},
+        "shippingAddress": {"city": null}, "website": {"url": "https://engines.example"},
+    });
+    let answer = company.patch(&path(&client), &patch).await;
+    answer.assert_problem(422, "validation_failed");
+    assert_eq!(
+        answer.field_errors(),
+        errors(&[
+            ("/annualRevenue/amountMinor", "invalid_type"),
+            ("/billingAddress/country", "invalid_country"),
+            ("/billingAddress/zip", "unknown_field"),
+            ("/name", "empty"),
+            ("/website", "invalid_type"),
+            ("/zz", "unknown_field"),
+        ])
+    );
+}
+
+#[tokio::test]
 async fn a_patch_comes_in_either_media_type_and_no_other() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;

@@ -67,7 +67,7 @@ async fn a_route_that_is_not_in_the_template_does_not_exist() {
     let company = nexo.register().await;
     // The function still has it, but nothing leads there.
     let answer = company.post("/api/clients", &json!({"name": "Acme"})).await;
-    answer.assert_problem(405, "method_not_allowed");
+    answer.assert_problem(404, "not_found");
     company.post("/api/customers", &json!({"name": "Acme"})).await.assert_problem(404, "not_found");
     assert_eq!(company.get("/api/clients").await.body["data"], json!([]));
 }

@@ -36,6 +36,11 @@ pub enum Fault {
     AfterExecution,
     /// Nothing comes for so long, then the connection drops; nothing is executed.
     Hang(Duration),
+    /// The function dies at this call, with the call executed or not: nothing of it runs any more.
+    Death {
+        /// Whether the table still executes the call.
+        executed: bool,
+    },
     /// Another transaction holds an item: `TransactionCanceledException` for transactions,
     /// `TransactionConflictException` for single writes. `GetItem`, `BatchGetItem` and `Query`
     /// never meet one and are executed.

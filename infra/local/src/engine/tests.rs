@@ -175,6 +175,15 @@ async fn a_stream_is_found_by_its_end_and_kept_for_a_day() {
 }
 
 #[test]
+fn a_new_folder_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("data");
+    drop(Engine::open(Storage::Folder(&folder), &table()).unwrap());
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
 fn a_folder_that_cannot_be_used_is_one_line() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(DATABASE_FILE), "not a database, as anyone can see").unwrap();

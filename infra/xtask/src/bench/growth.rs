@@ -50,7 +50,7 @@ impl Growth {
             there = clients;
             let ids = (1..=WRITES).map(|n| set.client_id(0, n * (clients / WRITES) - 1)).collect();
             let samples = BTreeMap::from([(0, ids)]);
-            compared.look(folder.path(), &format!("1 account, {clients} clients"), &samples).await?;
+            compared.look(folder.path(), &format!("1 account, {clients} clients"), &samples, &set).await?;
         }
         let mut compared = Compared::default();
         let mut there = 1;
@@ -62,7 +62,7 @@ impl Growth {
             let numbers = (0..SAMPLES).map(|n| accounts - 1 - n * distance);
             let ids = |account| (0..clients_of(account)).map(|n| set.client_id(account, n)).collect();
             let samples = numbers.map(|account| (account, ids(account))).collect();
-            compared.look(folder.path(), &format!("{accounts} accounts, 3 clients"), &samples).await?;
+            compared.look(folder.path(), &format!("{accounts} accounts, 3 clients"), &samples, &set).await?;
         }
         Ok(())
     }
@@ -86,6 +86,7 @@ impl Compared {
         data: &Path,
         what: &str,
         samples: &BTreeMap<u64, Vec<String>>,
+        set: &DataSet,
     ) -> Result<(), String> {
         let server = local::start(Some(data.to_owned())).await?;
         for (account, ids) in samples {
@@ -99,7 +100,7 @@ impl Compared {
         let shown: Vec<_> =
             costs.map(|(name, (trips, read, write))| format!("{name} {trips}/{read}/{write}")).collect();
         println!("{what:30} {}", shown.join("  "));
-        println!("{:30} {}", "", histogram(&server));
+        histogram(&server, set.items_by_partition());
         server.stop().await.map_err(|error| error.to_string())
     }
 }
@@ -137,19 +138,25 @@ async fn costs(server: &Server, account: u64, ids: &[String]) -> Result<Costs, S
     Ok(costs)
 }
 
-/// How the items written so far spread over the partition keys, by kind of partition.
-fn histogram(server: &Server) -> String {
-    let mut kinds = BTreeMap::<String, (u64, u64, u64)>::new();
-    for (partition, writes) in server.door().log().writes_by_partition() {
-        let kind = match partition.split('#').collect::<Vec<_>>()[..] {
-            ["A", _, kind, ..] | [kind, ..] => kind.to_owned(),
-            [] => continue,
-        };
-        let (partitions, sum, most) = kinds.entry(kind).or_default();
-        (*partitions, *sum, *most) = (*partitions + 1, *sum + writes, (*most).max(writes));
+/// Prints how many items were written under how many partition keys, by kind of partition: those of the
+/// data set, and those of the measurements.
+fn histogram(server: &Server, mut writes: BTreeMap<String, u64>) {
+    for (partition, count) in server.door().log().writes_by_partition() {
+        *writes.entry(partition).or_default() += count;
     }
-    let shown = kinds
-        .iter()
-        .map(|(kind, (partitions, sum, most))| format!("{kind} {sum} in {partitions} (≤ {most})"));
-    format!("items written by partition key: {}", shown.collect::<Vec<_>>().join(", "))
+    let mut kinds = BTreeMap::<&str, BTreeMap<u32, u64>>::new();
+    for (partition, count) in &writes {
+        let (["A", _, kind, ..] | [kind, ..]) = partition.split('#').collect::<Vec<_>>()[..] else {
+            continue;
+        };
+        *kinds.entry(kind).or_default().entry(count.ilog10()).or_default() += 1;
+    }
+    for (kind, buckets) in kinds {
+        let keys = |(power, keys): (u32, u64)| {
+            let from = 10u64.pow(power);
+            format!("{keys} with {from} to {}", from.saturating_mul(10) - 1)
+        };
+        let shown: Vec<_> = buckets.into_iter().map(keys).collect();
+        println!("{:30} {kind:6} partition keys by items written: {}", "", shown.join(", "));
+    }
 }
