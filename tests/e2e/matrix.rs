@@ -3,6 +3,7 @@
 
 mod api;
 mod forged;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -224,18 +224,20 @@ async fn logging_in_and_staying_so_costs_little() {
 
     let (registered, spent) =
         measured(&nexo, 201, post("/api/auth/register", &registration("units@company.example"))).await;
-    // The login, the account, the user and the session: four items in one transaction.
-    assert_eq!(spent, cost(&["TransactWriteItems"], 0.0, 8.0));
+    // The login, the account, the user, its access and the session: five items in one transaction.
+    assert_eq!(spent, cost(&["TransactWriteItems"], 0.0, 10.0));
 
     let credentials = json!({"email": company.email, "password": nexo_tests::PASSWORD});
     let (answer, spent) = measured(&nexo, 200, post("/api/auth/login", &credentials)).await;
-    // Read, consistently: the login and three counts, and later the profile. Written: an attempt in
-    // each of two counts; session, login and cleared count in one transaction; and a count put back.
-    let calls = ["BatchGetItem", "UpdateItem", "UpdateItem", "GetItem", "TransactWriteItems", "UpdateItem"];
-    assert_eq!(spent, cost(&calls, 5.0, 9.0));
+    // Read, consistently: the login and three counts, and later the profile and the access. Written: an
+    // attempt in each of two counts; session, login and cleared count in one transaction; and a count put
+    // back.
+    let calls =
+        ["BatchGetItem", "UpdateItem", "UpdateItem", "BatchGetItem", "TransactWriteItems", "UpdateItem"];
+    assert_eq!(spent, cost(&calls, 6.0, 9.0));
     let refresh = json!({"refreshToken": answer.body["refreshToken"]});
     let (_, spent) = measured(&nexo, 200, post("/api/auth/refresh", &refresh)).await;
-    assert_eq!(spent, cost(&["UpdateItem"], 0.0, 1.0));
+    assert_eq!(spent, cost(&["UpdateItem", "GetItem"], 1.0, 1.0));
 
     // `auth` looks at the session of each request; the other functions once a minute. The first of
     // all requests also read the public keys.
@@ -243,7 +245,7 @@ async fn logging_in_and_staying_so_costs_little() {
     let signed_in = |path: &str| nexo.request(Method::GET, path).bearer_auth(token);
     assert_eq!(Answer::of(signed_in("/api/auth/profile")).await.status, 200);
     let (_, calls) = nexo.calls_of(Answer::of(signed_in("/api/auth/profile"))).await;
-    assert_eq!(cost_of(&calls), cost(&["GetItem", "GetItem"], 2.0, 0.0));
+    assert_eq!(cost_of(&calls), cost(&["BatchGetItem", "GetItem"], 3.0, 0.0));
     assert_eq!(Answer::of(signed_in("/api/clients")).await.status, 200);
     nexo.clock.advance(60_000);
     for calls_then in [2, 1] {

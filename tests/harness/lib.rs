@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use nexo_domain::UserId;
 use nexo_identity::Clock;
 use nexo_local::server::{Options, Server};
 use nexo_local::{Door, StoreCall};
@@ -204,6 +205,40 @@ impl Company<'_> {
     /// `DELETE`.
     pub async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::DELETE, path)).await
+    }
+
+    /// Another user of the company with this role, logged in. The owner's items are written once more, under
+    /// another id and address.
+    pub async fn colleague(&self, role: &str) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let email = format!("colleague{number}@company.example");
+        let user = UserId::from_parts(number, [7; 10]);
+        let owner = table::ulid(self.user());
+        for (partition, sort) in [
+            (format!("EMAIL#{}", self.email), "LOGIN"),
+            (format!("A#{}#USR", self.account()), owner),
+            (format!("A#{}#SES#{owner}", self.account()), "ACCESS"),
+        ] {
+            let item = self.identity_item(&partition, sort).await.to_string();
+            let copy = item.replace(owner, user.ulid()).replace(&self.email, &email);
+            let mut item: Value = serde_json::from_str(&copy).expect("an item");
+            if sort == "ACCESS" {
+                item["role"] = json!({"S": role});
+            }
+            self.put_identity_item(&item).await;
+        }
+        let mut colleague = Self { nexo: self.nexo, email, tokens: Value::Null };
+        colleague.log_in().await;
+        colleague
+    }
+
+    /// Gives the user another role, in the table.
+    pub async fn set_role(&self, role: &str) {
+        let partition = format!("A#{}#SES#{}", self.account(), table::ulid(self.user()));
+        let mut access = self.identity_item(&partition, "ACCESS").await;
+        access["role"] = json!({"S": role});
+        self.put_identity_item(&access).await;
     }
 
     /// Creates a client of this name and answers it.

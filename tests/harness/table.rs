@@ -76,6 +76,23 @@ impl Company<'_> {
     pub fn account(&self) -> String {
         ulid(claims(self.token())["acc"].as_str().expect("an account")).to_owned()
     }
+
+    /// An item that `auth` keeps about users.
+    pub(crate) async fn identity_item(&self, partition: &str, sort: &str) -> Value {
+        let key = json!({"pk": {"S": partition}, "sk": {"S": sort}});
+        let get = json!({"TableName": self.nexo.table_name(), "Key": key});
+        let auth = self.nexo.function_token("AuthFunction");
+        let (status, answer) = self.nexo.table_call(Some(&auth), "GetItem", &get).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["Item"].clone()
+    }
+
+    pub(crate) async fn put_identity_item(&self, item: &Value) {
+        let put = json!({"TableName": self.nexo.table_name(), "Item": item});
+        let auth = self.nexo.function_token("AuthFunction");
+        let (status, answer) = self.nexo.table_call(Some(&auth), "PutItem", &put).await;
+        assert_eq!(status, 200, "{answer}");
+    }
 }
 
 /// What an access token says, unverified.

@@ -62,15 +62,15 @@ pub(crate) async fn login(
     let Some(login) = view.login.filter(|_| right) else {
         return Err(Problem::invalid_credentials());
     };
-    let profile = directory.profile(&login.account_id, &login.user_id).await?;
+    let (profile, access) = directory.user(&login.account_id, &login.user_id).await?;
     let session = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
-    let state = sessions::begin(&platform.clock, login.role, &caller);
+    let state = sessions::begin(&platform.clock, &caller);
     let login = remember(login, known);
     directory.open_session(&email, &login, &session, &state, &by_login.attempts).await?;
     // The session is open: that one attempt too many stays counted for an hour must not undo it.
     let _ = directory.forgive(&by_network.attempts).await;
-    let principal = Principal { account: login.account_id, user: login.user_id, session, role: login.role };
-    let user = User::new(principal.user, &profile);
+    let principal = Principal { account: login.account_id, user: login.user_id, session, role: access.role };
+    let user = User::new(&principal, &profile);
     auth.answer(StatusCode::OK, &principal, 0, token_delivery, Some(user))
 }
 

@@ -6,6 +6,7 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use nexo_api::{IfMatch, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{Email, LanguageTag, Role, Text, TimeZoneName, Timestamp, UserId, WebUrl};
+use nexo_identity::Principal;
 use nexo_store::{Profile, ProfileChange, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -45,12 +46,12 @@ pub(crate) struct ProfileView {
     roles: Vec<Role>,
 }
 
-fn view(id: UserId, profile: Profile) -> ProfileView {
-    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, role, created_at, version } =
+fn view(principal: &Principal, profile: Profile) -> ProfileView {
+    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, created_at, version } =
         profile;
-    let roles = vec![role];
+    let roles = vec![principal.role];
     ProfileView {
-        id,
+        id: principal.user,
         version,
         created_at,
         email,
@@ -63,8 +64,8 @@ fn view(id: UserId, profile: Profile) -> ProfileView {
     }
 }
 
-fn answer(id: UserId, profile: Profile) -> Response {
-    let view = view(id, profile);
+fn answer(principal: &Principal, profile: Profile) -> Response {
+    let view = view(principal, profile);
     let mut response = json(StatusCode::OK, &view);
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", view.version)) {
         response.headers_mut().insert(ETAG, etag);
@@ -79,7 +80,7 @@ pub(crate) async fn get(
     SignedIn(principal): SignedIn,
 ) -> Result<Response, Problem> {
     let directory = platform.directory(context.meter());
-    Ok(answer(principal.user, directory.profile(&principal.account, &principal.user).await?))
+    Ok(answer(&principal, directory.profile(&principal.account, &principal.user).await?))
 }
 
 /// Changes the own profile.
@@ -94,10 +95,10 @@ pub(crate) async fn change(
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     let wanted = ProfileChange { values: &values, fields: &fields, expected };
     match directory.change_profile(&principal.account, &principal.user, &wanted).await {
-        Ok(changed) => Ok(answer(principal.user, changed)),
+        Ok(changed) => Ok(answer(&principal, changed)),
         Err(stale @ StoreError::Stale { .. }) => {
             let current = directory.profile(&principal.account, &principal.user).await?;
-            let current = serde_json::to_value(view(principal.user, current));
+            let current = serde_json::to_value(view(&principal, current));
             let current = current.map_err(|error| Problem::internal(&error))?;
             Err(Problem::from(stale).with_member("current", current))
         }

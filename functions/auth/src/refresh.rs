@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use nexo_api::{Input, OptionalBody, Platform, Problem, RequestContext};
 use nexo_identity::{Principal, RefreshToken};
-use nexo_store::{Directory, Rotation, Session, SessionUse};
+use nexo_store::{Access, Directory, Rotation, Session, SessionUse};
 use serde::Deserialize;
 
 use crate::tokens::{TokenDelivery, from_cookie};
@@ -58,8 +58,9 @@ pub(crate) async fn refresh(
         Rotation::Gone => return Err(refused("the session is over")),
         Rotation::Found(session) => judge(&platform, &directory, &token, session).await?,
     };
-    let principal =
-        Principal { account: token.account, user: token.user, session: token.session, role: session.role };
+    let access = directory.access(&token.account, &token.user).await?;
+    let Some(Access { role }) = access else { return Err(refused("there is no such user any more")) };
+    let principal = Principal { account: token.account, user: token.user, session: token.session, role };
     auth.answer(StatusCode::OK, &principal, session.generation, delivery, None)
 }
 

@@ -7,7 +7,7 @@ use http::StatusCode;
 use nexo_api::{Body, Code, FieldErrors, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, Role, Text};
 use nexo_identity::Principal;
-use nexo_store::{Login, NewAccount, Profile};
+use nexo_store::{Access, Login, NewAccount, Profile};
 use serde::Deserialize;
 
 use crate::attempts::{digest, network};
@@ -62,11 +62,10 @@ pub(crate) async fn register(
         locale: None,
         time_zone: None,
         avatar_url: None,
-        role: Role::Owner,
         created_at: now,
         version: 1,
     };
-    let user = User::new(principal.user, &profile);
+    let user = User::new(&principal, &profile);
     let account = NewAccount {
         account: principal.account,
         company: new.company_name,
@@ -76,11 +75,11 @@ pub(crate) async fn register(
             account_id: principal.account,
             user_id: principal.user,
             password_hash,
-            role: Role::Owner,
             networks: vec![digest(&new.email, &network(&caller.ip))],
         },
         session: principal.session,
-        state: sessions::begin(clock, Role::Owner, &caller),
+        state: sessions::begin(clock, &caller),
+        access: Access { role: principal.role },
     };
     if !platform.directory(context.meter()).register(&account).await? {
         return Err(Problem::new(Code::AlreadyExists, "This email is registered already. Log in instead."));

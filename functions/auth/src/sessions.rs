@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Caller, Id, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{Role, SessionId, Timestamp, kind};
+use nexo_domain::{SessionId, Timestamp, kind};
 use nexo_identity::{Clock, Principal};
 use nexo_store::{Directory, Session, SessionUse};
 use serde::Serialize;
@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::refresh::IDLE_SECONDS;
 
 /// A session that begins now.
-pub(crate) fn begin(clock: &Clock, role: Role, caller: &Caller) -> Session {
+pub(crate) fn begin(clock: &Clock, caller: &Caller) -> Session {
     let last_use = use_now(clock, caller);
-    Session { generation: 0, created_at: last_use.rotated_at, role, last_use }
+    Session { generation: 0, created_at: last_use.rotated_at, last_use }
 }
 
 /// A use of a session now.

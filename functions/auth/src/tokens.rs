@@ -61,13 +61,13 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) fn new(id: UserId, profile: &Profile) -> Self {
+    pub(crate) fn new(principal: &Principal, profile: &Profile) -> Self {
         Self {
-            id,
+            id: principal.user,
             email: profile.email.clone(),
             first_name: profile.first_name.clone(),
             last_name: profile.last_name.clone(),
-            roles: vec![profile.role],
+            roles: vec![principal.role],
         }
     }
 }

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http::header::USER_AGENT;
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext as GatewayContext;
+use nexo_domain::Reach;
 use nexo_identity::{Principal, Verified};
 use nexo_store::{Meter, RequestInfo};
 
@@ -23,6 +24,7 @@ struct Inner {
     ip: String,
     user_agent: Option<String>,
     principal: OnceLock<Verified<Principal>>,
+    reach: OnceLock<Reach>,
 }
 
 /// Where a request came from, as sessions and the log remember it.
@@ -49,6 +51,7 @@ impl RequestContext {
             user_agent: header(request.headers(), USER_AGENT.as_str())
                 .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
             principal: OnceLock::new(),
+            reach: OnceLock::new(),
         }))
     }
 
@@ -70,6 +73,16 @@ impl RequestContext {
     /// Who made the request, once that is verified.
     pub fn principal(&self) -> Option<&Verified<Principal>> {
         self.0.principal.get()
+    }
+
+    /// How far the principal may go with the permission that the operation needs.
+    pub(crate) fn reach(&self) -> Option<Reach> {
+        self.0.reach.get().copied()
+    }
+
+    pub(crate) fn set_reach(&self, reach: Reach) {
+        // Set once, by the check in front of the handler.
+        let _ = self.0.reach.set(reach);
     }
 
     pub(crate) fn set_principal(&self, principal: Verified<Principal>) {

@@ -58,7 +58,9 @@ impl FromRequestParts<Platform> for Tenant {
         let credentials =
             cache.for_principal(&principal).await.map_err(|error| Problem::unavailable(&error))?;
         let scope = TenantScope::new(principal, credentials).map_err(|error| Problem::internal(&error))?;
-        Ok(Self(TenantTable::new(platform.store.clone(), scope, context.info())))
+        // An operation that needs no permission has no business with the account's records.
+        let reach = context.reach().ok_or_else(|| Problem::internal(&"an operation without a permission"))?;
+        Ok(Self(TenantTable::new(platform.store.clone(), scope, context.info(), reach)))
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use nexo_domain::Permission;
+use nexo_domain::{Permission, Reach};
 use nexo_store::StoreError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -174,6 +174,16 @@ impl Problem {
             .with_member("permission", permission.as_str())
     }
 
+    /// 403 for what needs a permission to reach every record.
+    pub fn denied_beyond_own(permission: Permission) -> Self {
+        let wanted = format!("{permission}:{}", Reach::All);
+        Self::new(
+            Code::PermissionDenied,
+            format!("You reach only what you own: `ownerId` must be you. Else this needs the permission `{wanted}`."),
+        )
+        .with_member("permission", wanted)
+    }
+
     /// 405 with the methods that are allowed.
     pub fn method_not_allowed(allowed: &str) -> Self {
         let problem = Self::new(Code::MethodNotAllowed, format!("Allowed here: {allowed}."));
@@ -327,7 +337,10 @@ impl From<StoreError> for Problem {
             )
             .retry_after(1),
             StoreError::Throttled | StoreError::Unavailable { .. } => Self::unavailable(&error),
-            StoreError::Denied { .. } | StoreError::Corrupt(_) => Self::internal(&error),
+            // The handler of a write answers `BeyondReach`: only it knows the permission.
+            StoreError::Denied { .. } | StoreError::Corrupt(_) | StoreError::BeyondReach => {
+                Self::internal(&error)
+            }
         }
     }
 }

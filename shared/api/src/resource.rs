@@ -185,7 +185,7 @@ async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<
             (StoreError::Busy, Some(_)) => {
                 Problem::new(Code::IdempotencyInProgress, "Try again in a moment.").retry_after(1)
             }
-            (error, _) => Problem::from(error),
+            (error, _) => refused_write::<R>(error),
         })?;
     let mut response = answer(StatusCode::CREATED, &entity);
     if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", R::PATH, entity.id)) {
@@ -434,6 +434,14 @@ fn without_nulls(value: &Value) -> Value {
     }
 }
 
+/// The problem for a failed write.
+fn refused_write<R: Resource>(error: StoreError) -> Problem {
+    match error {
+        StoreError::BeyondReach => Problem::denied_beyond_own(R::WRITE),
+        error => Problem::from(error),
+    }
+}
+
 /// The problem for a failed write; for a stale version with the record as it is now, so that a
 /// caller can merge.
 async fn with_current<R: Resource>(
@@ -442,7 +450,7 @@ async fn with_current<R: Resource>(
     error: StoreError,
 ) -> Problem {
     let stale = matches!(error, StoreError::Stale { .. });
-    let problem = Problem::from(error);
+    let problem = refused_write::<R>(error);
     if !stale {
         return problem;
     }

@@ -253,10 +253,10 @@ async fn admit(
         refused => Problem::unauthenticated(&refused),
     })?;
     context.set_principal(principal.clone());
-    match permission {
-        Some(permission) if !principal.may(permission) => Err(Problem::denied(permission)),
-        _ => Ok(()),
+    if let Some(permission) = permission {
+        context.set_reach(principal.reach(permission).ok_or_else(|| Problem::denied(permission))?);
     }
+    Ok(())
 }
 
 /// The bearer token (RFC 6750, section 2.1; the scheme's case does not matter, RFC 9110).

@@ -37,7 +37,7 @@ pub use id::{AccountId, ClientId, Id, IdKind, Kind, SessionId, UserId};
 pub use invalid::Invalid;
 pub use language::LanguageTag;
 pub use money::Money;
-pub use permission::{Permission, Role};
+pub use permission::{Permission, Reach, Role};
 pub use phone::Phone;
 pub use tags::{Tag, Tags};
 pub use text::{MultilineText, Text};

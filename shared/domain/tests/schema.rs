@@ -29,11 +29,9 @@ fn ids_have_the_pattern_of_their_kind() {
 
 #[test]
 fn words_are_listed() {
-    assert_eq!(
-        schema::<Permission>(),
-        json!({ "type": "string", "enum": ["client:read", "client:write", "client:delete"] })
-    );
-    assert_eq!(schema::<Role>()["enum"], json!(["owner"]));
+    assert_eq!(schema::<Permission>(), json!({ "type": "string", "enum": Permission::ALL }));
+    assert_eq!(schema::<Permission>()["enum"][0], "client:read");
+    assert_eq!(schema::<Role>()["enum"], json!(["viewer", "member", "manager", "admin", "owner"]));
     let listed = |schema: Value| schema["enum"].as_array().map(Vec::len);
     assert_eq!(listed(schema::<CountryCode>()), Some(249));
     assert_eq!(listed(schema::<Currency>()), Some(164));

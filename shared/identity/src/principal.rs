@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use nexo_domain::{AccountId, Permission, Role, SessionId, UserId};
+use nexo_domain::{AccountId, Permission, Reach, Role, SessionId, UserId};
 
 /// Who a request comes from: a user of an account, in a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// Whether the principal's role holds `permission`.
-    pub fn may(&self, permission: Permission) -> bool {
-        self.role.permissions().contains(&permission)
+    /// How far the principal may go with `permission`; `None` when it lacks it.
+    pub fn reach(&self, permission: Permission) -> Option<Reach> {
+        self.role.reach(permission)
     }
 }
 

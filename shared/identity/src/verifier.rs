@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
-use nexo_domain::{AccountId, SessionId, UserId};
+use nexo_domain::{AccountId, Role, SessionId, UserId};
 use sha2::{Digest as _, Sha256};
 
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, MAX_TOKEN_BYTES, PublicKey, TOKEN_TYPE};
@@ -42,6 +42,8 @@ pub trait Directory: Send + Sync {
 pub struct SessionState {
     /// When it ends, in seconds since the Unix epoch.
     pub expires_at: i64,
+    /// The user's role as it is now.
+    pub role: Role,
 }
 
 /// The directory could not be read.
@@ -72,10 +74,17 @@ pub struct Verifier {
     clock: Clock,
     trust_session_for: i64,
     keys: Mutex<Keys>,
-    seen: Mutex<HashMap<(AccountId, UserId, SessionId), i64>>,
+    seen: Mutex<HashMap<(AccountId, UserId, SessionId), Seen>>,
     /// Tokens whose signature was found good, by their SHA-256: to verify one is a third of a request's
     /// work, and the next request comes with the same token.
     genuine: Mutex<HashMap<[u8; 32], Genuine>>,
+}
+
+/// What a look at a session found.
+#[derive(Clone, Copy)]
+struct Seen {
+    at: i64,
+    role: Role,
 }
 
 /// What a token says whose signature, issuer, audience and length of life were found good.
@@ -156,11 +165,11 @@ impl Verifier {
         if token.expires_at <= now {
             return Err(VerifyError::Expired);
         }
-        self.check_session(&token, now, directory).await?;
+        let role = self.check_session(&token, now, directory).await?;
         if is_new {
             remember(&self.genuine, digest, token.clone(), |known| known.expires_at > now);
         }
-        Ok(Verified::vouch(token.principal))
+        Ok(Verified::vouch(Principal { role, ..token.principal }))
     }
 
     /// Reads a token, and checks all of it that does not change with time.
@@ -190,28 +199,30 @@ impl Verifier {
         })
     }
 
-    /// Looks at the session unless it was seen less than `trust_session_for` seconds ago. The
-    /// token's own making counts: the session existed at `iat`, which by another sandbox's clock may
-    /// be ahead of now.
+    /// The role of the session's user. Looks at the session unless it was seen less than
+    /// `trust_session_for` seconds ago. The token's own making counts: the session existed at `iat`, which
+    /// by another sandbox's clock may be ahead of now.
     async fn check_session(
         &self,
         token: &Genuine,
         now: i64,
         directory: &dyn Directory,
-    ) -> Result<(), VerifyError> {
-        let Principal { account, user, session, .. } = token.principal;
+    ) -> Result<Role, VerifyError> {
+        let Principal { account, user, session, role } = token.principal;
         let key = (account, user, session);
-        let seen = lock(&self.seen).get(&key).copied().unwrap_or(i64::MIN).max(token.issued_at).min(now);
-        if now.saturating_sub(seen) < self.trust_session_for {
-            return Ok(());
+        let made = Seen { at: token.issued_at.min(now), role };
+        let seen = lock(&self.seen).get(&key).copied().filter(|seen| seen.at > made.at).unwrap_or(made);
+        if now.saturating_sub(seen.at) < self.trust_session_for {
+            return Ok(seen.role);
         }
         let state = directory.session(&account, &user, &session).await?;
-        if state.is_none_or(|state| state.expires_at <= now) {
+        let Some(SessionState { role, .. }) = state.filter(|state| state.expires_at > now) else {
             lock(&self.seen).remove(&key);
             return Err(VerifyError::Revoked);
-        }
-        remember(&self.seen, key, now, |at| now.saturating_sub(*at) < self.trust_session_for);
-        Ok(())
+        };
+        let fresh = |seen: &Seen| now.saturating_sub(seen.at) < self.trust_session_for;
+        remember(&self.seen, key, Seen { at: now, role }, fresh);
+        Ok(role)
     }
 
     async fn key(&self, kid: &str, directory: &dyn Directory) -> Result<DecodingKey, VerifyError> {

@@ -40,6 +40,9 @@ pub enum StoreError {
         /// The field.
         field: &'static str,
     },
+    /// The caller may decide about its own records only, and this would be another's, or nobody's.
+    #[error("the record would be another's")]
+    BeyondReach,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,

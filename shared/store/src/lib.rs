@@ -23,8 +23,8 @@ mod write;
 
 pub use client::{Store, StoreConfig};
 pub use directory::{
-    AttemptCount, Attempts, Directory, Login, LoginView, NewAccount, Profile, ProfileChange, Rotation,
-    Session, SessionUse,
+    Access, AttemptCount, Attempts, Directory, Login, LoginView, NewAccount, Profile, ProfileChange,
+    Rotation, Session, SessionUse,
 };
 pub use error::StoreError;
 pub use list::{Filter, ListQuery, Listed, Order};

@@ -8,6 +8,7 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
 use crate::record::{Entity, Item, Record, fold};
+use crate::table::OWNER;
 use crate::{StoreError, TenantTable};
 
 /// What a list is sorted by.
@@ -83,6 +84,9 @@ impl TenantTable {
     pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
         let index = query.order.index();
+        let mut query = query.clone();
+        query.filters.extend(self.owner.map(|owner| Filter::Equals(OWNER, owner.to_string())));
+        let query = &query;
         let conditions = Conditions::of(query, &index, &partition);
         let filtered = !query.filters.is_empty() && conditions.filter.is_some();
         let mut found: Vec<Item> = Vec::new();

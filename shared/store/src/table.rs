@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::Id;
+use nexo_domain::{Id, Reach, UserId};
 use nexo_tenant_key::{Key, TenantScope};
 
 use crate::client::as_tenant;
@@ -34,7 +34,12 @@ pub struct TenantTable {
     pub(crate) store: Store,
     pub(crate) scope: TenantScope,
     pub(crate) request: RequestInfo,
+    /// Whose records can be seen, when it is not everybody's.
+    pub(crate) owner: Option<UserId>,
 }
+
+/// The attribute that names who is responsible for a record.
+pub(crate) const OWNER: &str = "ownerId";
 
 /// Days between a record's deletion and its purge by the table's TTL.
 const PURGE_DAYS: i64 = 30;
@@ -48,9 +53,14 @@ pub(crate) enum Updated {
 }
 
 impl TenantTable {
-    /// The table of `scope`'s account.
-    pub fn new(store: Store, scope: TenantScope, request: RequestInfo) -> Self {
-        Self { store, scope, request }
+    /// The table of `scope`'s account, as far as `reach` goes: within [`Reach::Own`] the records of others
+    /// are not there, whatever is asked of them.
+    pub fn new(store: Store, scope: TenantScope, request: RequestInfo, reach: Reach) -> Self {
+        let owner = match reach {
+            Reach::Own => Some(scope.principal().user),
+            Reach::All => None,
+        };
+        Self { store, scope, request, owner }
     }
 
     /// The scope.
@@ -64,7 +74,7 @@ impl TenantTable {
     /// # Errors
     /// [`StoreError::NotFound`] also when it was deleted.
     pub async fn get<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
-        live(self.read(&self.scope.record(id), false).await?)
+        self.live(self.read(&self.scope.record(id), false).await?)
     }
 
     /// One record as it is after all writes that were acknowledged before this call.
@@ -72,7 +82,7 @@ impl TenantTable {
     /// # Errors
     /// [`StoreError::NotFound`] also when it was deleted.
     pub async fn get_consistent<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
-        live(self.read(&self.scope.record(id), true).await?)
+        self.live(self.read(&self.scope.record(id), true).await?)
     }
 
     /// Deletes a record: it leaves every list, its unique values are free for others, and it can be
@@ -95,7 +105,7 @@ impl TenantTable {
             Updated::Done(_) => Ok(()),
             Updated::Refused(found) => match found {
                 Some(item) if stamp.wrote(&item) => Ok(()),
-                found => Err(refusal(found.as_ref(), expected)),
+                found => Err(self.refusal(found.as_ref(), expected)),
             },
         }
     }
@@ -170,6 +180,9 @@ impl TenantTable {
         if let Some(version) = expected {
             change.if_equal("version", AttributeValue::N(version.to_string()));
         }
+        if let Some(owner) = self.owner {
+            change.if_equal(OWNER, AttributeValue::S(owner.to_string()));
+        }
         change
     }
 
@@ -183,6 +196,35 @@ impl TenantTable {
         // A retry of this very write, after its answer was lost, must not count twice.
         change.if_not_equal("writeId", AttributeValue::S(stamp.write_id.clone()));
         change
+    }
+
+    fn live<R: Record>(&self, item: Option<Item>) -> Result<Entity<R>, StoreError> {
+        match item {
+            Some(item) if self.shows(&item) && !item.contains_key("deletedAt") => Entity::from_item(item),
+            _ => Err(StoreError::NotFound),
+        }
+    }
+
+    /// Whether an item is within the caller's reach.
+    pub(crate) fn shows(&self, item: &Item) -> bool {
+        let is = |owner: &UserId| item.get(OWNER) == Some(&AttributeValue::S(owner.to_string()));
+        self.owner.as_ref().is_none_or(is)
+    }
+
+    /// Whether the caller may make `owner` responsible for a record.
+    pub(crate) fn may_assign(&self, owner: Option<UserId>) -> Result<(), StoreError> {
+        if self.owner.is_none() || self.owner == owner { Ok(()) } else { Err(StoreError::BeyondReach) }
+    }
+
+    /// Why a change was refused, as far as existence and version explain it.
+    pub(crate) fn refusal(&self, found: Option<&Item>, expected: Option<u64>) -> StoreError {
+        let Some(item) = found.filter(|item| self.shows(item) && !item.contains_key("deletedAt")) else {
+            return StoreError::NotFound;
+        };
+        match (version(item), expected) {
+            (Some(version), Some(expected)) if version != expected => StoreError::Stale { version },
+            _ => StoreError::Busy,
+        }
     }
 
     /// Who wrote an item, when, and for which request.
@@ -218,24 +260,6 @@ impl Stamp {
     /// Whether `item` is what this write left: its answer was lost and the call was made again.
     pub(crate) fn wrote(&self, item: &Item) -> bool {
         matches!(item.get("writeId"), Some(AttributeValue::S(id)) if *id == self.write_id)
-    }
-}
-
-fn live<R: Record>(item: Option<Item>) -> Result<Entity<R>, StoreError> {
-    match item {
-        Some(item) if !item.contains_key("deletedAt") => Entity::from_item(item),
-        _ => Err(StoreError::NotFound),
-    }
-}
-
-/// Why a change was refused, as far as existence and version explain it.
-pub(crate) fn refusal(found: Option<&Item>, expected: Option<u64>) -> StoreError {
-    let Some(item) = found.filter(|item| !item.contains_key("deletedAt")) else {
-        return StoreError::NotFound;
-    };
-    match (version(item), expected) {
-        (Some(version), Some(expected)) if version != expected => StoreError::Stale { version },
-        _ => StoreError::Busy,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::meter::Units;
 use crate::record::{
     CLAIMS, Entity, Input, Item, Record, Reference, Unique, attributes, claims, index_attributes, name_key,
 };
-use crate::table::{Stamp, Updated, refusal};
+use crate::table::{Stamp, Updated};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -65,6 +65,7 @@ impl TenantTable {
         input: Input<R>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<R>, StoreError> {
+        self.may_assign(input.owner_id)?;
         let stamp = self.stamp()?;
         let id = self.store.clock.mint()?;
         let entity = self.first_version(id, stamp.now, input);
@@ -119,6 +120,7 @@ impl TenantTable {
         expected: Option<u64>,
         input: &Input<R>,
     ) -> Result<Entity<R>, StoreError> {
+        self.may_assign(input.owner_id)?;
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.replacement(&stamp, expected, input)?;
@@ -133,7 +135,7 @@ impl TenantTable {
         match self.update(&key, &change).await? {
             Updated::Done(item) => Entity::from_item(item),
             Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
-            Updated::Refused(Some(item)) => match refusal(Some(&item), expected) {
+            Updated::Refused(Some(item)) => match self.refusal(Some(&item), expected) {
                 StoreError::Busy => self.replace_guarded(&key, expected, input, item).await,
                 error => Err(error),
             },
@@ -185,7 +187,7 @@ impl TenantTable {
         match self.update(&key, &change).await? {
             Updated::Done(item) => Entity::from_item(item),
             Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
-            Updated::Refused(found) => Err(refusal(found.as_ref(), expected)),
+            Updated::Refused(found) => Err(self.refusal(found.as_ref(), expected)),
         }
     }
 
@@ -201,7 +203,7 @@ impl TenantTable {
             // The TTL removes items up to days late.
             let purge = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
             let is_over = purge.is_some_and(|at| at <= self.store.clock.now_seconds());
-            if is_over || !item.contains_key("deletedAt") {
+            if is_over || !self.shows(&item) || !item.contains_key("deletedAt") {
                 return Err(StoreError::NotFound);
             }
             let current: Entity<R> = Entity::from_item(item)?;
@@ -264,7 +266,7 @@ impl TenantTable {
                 outcome => return outcome,
             }
             item = self.read(key, true).await?.ok_or(StoreError::NotFound)?;
-            if item.contains_key("deletedAt") {
+            if !self.shows(&item) || item.contains_key("deletedAt") {
                 return Err(StoreError::NotFound);
             }
         }

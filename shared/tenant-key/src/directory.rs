@@ -55,6 +55,11 @@ impl DirectoryKey {
         Self::new(format!("A#{}#SES#{}", account.ulid(), user.ulid()), session.ulid())
     }
 
+    /// What a user may do. Beside the user's sessions, so that one call reads both.
+    pub fn access(account: &AccountId, user: &UserId) -> Self {
+        Self::new(format!("A#{}#SES#{}", account.ulid(), user.ulid()), "ACCESS")
+    }
+
     /// The partition key.
     pub fn partition(&self) -> &str {
         &self.partition

@@ -7,6 +7,7 @@ mod list;
 mod merge;
 mod paging;
 mod parent;
+mod reach;
 mod read;
 mod replace;
 mod tax_id;

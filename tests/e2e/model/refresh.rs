@@ -12,7 +12,7 @@ use nexo_api::{Platform, app};
 use nexo_domain::{AccountId, Email, Role, SessionId, Text, UserId};
 use nexo_identity::{RefreshToken, Signer};
 use nexo_local::DoorConnector;
-use nexo_store::{Directory, Login, Meter, NewAccount, Profile, Session, SessionUse, StoreConfig};
+use nexo_store::{Access, Directory, Login, Meter, NewAccount, Profile, Session, SessionUse, StoreConfig};
 use nexo_tests::{Answer, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -115,7 +115,6 @@ impl Auth {
             locale: None,
             time_zone: None,
             avatar_url: None,
-            role: Role::Owner,
             created_at: now,
             version: 1,
         };
@@ -134,11 +133,11 @@ impl Auth {
                 account_id: account,
                 user_id: user,
                 password_hash: "none".into(),
-                role: Role::Owner,
                 networks: Vec::new(),
             },
             session,
-            state: Session { generation: 0, created_at: now, role: Role::Owner, last_use },
+            state: Session { generation: 0, created_at: now, last_use },
+            access: Access { role: Role::Owner },
         };
         assert!(self.directory.register(&new).await.unwrap());
         Family { account, user, session }

@@ -1,5 +1,6 @@
 //! When a session's end is in force.
 
+use nexo_domain::Role;
 use nexo_identity::{Principal, Verified, Verifier};
 use serde_json::json;
 
@@ -118,4 +119,33 @@ fn a_session_that_comes_back_is_accepted_again() {
     assert_eq!(world.verify(&token), over());
     world.directory.open_session(&principal(1), world.now() + 1000);
     assert!(world.verify(&token).is_ok());
+}
+
+#[test]
+fn a_new_role_is_in_force_after_sixty_seconds_at_the_latest() {
+    let world = World::new();
+    let token = world.signer.sign(&principal(1)).unwrap();
+    let role = |token: &str| world.verify(token).map(|principal| principal.role);
+    world.directory.give(&principal(1), Role::Viewer);
+    world.advance(59);
+    assert_eq!(role(&token), Ok(Role::Owner), "not looked at yet");
+    world.advance(1);
+    assert_eq!(role(&token), Ok(Role::Viewer));
+    // What was seen counts until the next look, also for a token that was made before.
+    world.directory.give(&principal(1), Role::Admin);
+    assert_eq!(role(&token), Ok(Role::Viewer));
+    // A token that is made later knows better.
+    world.advance(1);
+    let later = world.signer.sign(&Principal { role: Role::Admin, ..principal(1) }).unwrap();
+    assert_eq!((role(&later), role(&token)), (Ok(Role::Admin), Ok(Role::Viewer)));
+    world.advance(60);
+    assert_eq!(role(&token), Ok(Role::Admin));
+}
+
+#[test]
+fn where_the_session_is_always_looked_at_a_new_role_is_in_force_at_once() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let token = world.signer.sign(&principal(1)).unwrap();
+    world.directory.give(&principal(1), Role::Member);
+    assert_eq!(world.verify(&token).map(|principal| principal.role), Ok(Role::Member));
 }

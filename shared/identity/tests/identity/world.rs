@@ -34,7 +34,15 @@ impl InMemoryDirectory {
     }
 
     pub(crate) fn open_session(&self, principal: &Principal, expires_at: i64) {
-        self.sessions.lock().unwrap().insert(place(principal), SessionState { expires_at });
+        self.sessions
+            .lock()
+            .unwrap()
+            .insert(place(principal), SessionState { expires_at, role: principal.role });
+    }
+
+    /// Gives the user of a session another role.
+    pub(crate) fn give(&self, principal: &Principal, role: Role) {
+        self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().role = role;
     }
 
     pub(crate) fn revoke(&self, principal: &Principal) {

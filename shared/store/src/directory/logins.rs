@@ -1,19 +1,15 @@
 //! Logins, the counts of failed ones, and new accounts.
 
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, ReturnConsumedCapacity};
-use nexo_domain::{AccountId, Email, Role, SessionId, Text, UserId};
+use aws_sdk_dynamodb::types::AttributeValue;
+use nexo_domain::{AccountId, Email, SessionId, Text, UserId};
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
 use super::{Directory, item_key, read, whole};
-use crate::error::sort;
 use crate::expression::Expression;
-use crate::meter::Units;
 use crate::record::{Item, attributes};
 use crate::transaction::Transaction;
-use crate::{Profile, Session, StoreError};
+use crate::{Access, Profile, Session, StoreError};
 
 /// How an address logs in. One item for each address in use, in whatever account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,8 +21,6 @@ pub struct Login {
     pub user_id: UserId,
     /// Argon2id, as a PHC string.
     pub password_hash: String,
-    /// The user's role.
-    pub role: Role,
     /// Digests of networks that this login succeeded from, latest first.
     #[serde(default)]
     pub networks: Vec<String>,
@@ -71,6 +65,8 @@ pub struct NewAccount {
     pub session: SessionId,
     /// Its state.
     pub state: Session,
+    /// What the owner may do.
+    pub access: Access,
 }
 
 impl Directory {
@@ -95,6 +91,7 @@ impl Directory {
             (DirectoryKey::account(&new.account), "account", account),
             (DirectoryKey::user(&new.account, &new.user), "user", attributes(&new.profile)?),
             (session, "session", attributes(&new.state)?),
+            (DirectoryKey::access(&new.account, &new.user), "access", attributes(&new.access)?),
         ];
         for (key, kind, item) in members {
             transaction.put((), whole(&key, kind, item), &absent)?;
@@ -107,40 +104,11 @@ impl Directory {
     /// # Errors
     /// When the store does not answer.
     pub async fn login(&self, email: &Email, counts: &[Attempts]) -> Result<LoginView, StoreError> {
-        let login = DirectoryKey::login(email);
-        let keys: Vec<_> =
-            std::iter::once(&login).chain(counts.iter().map(|attempts| &attempts.0)).map(item_key).collect();
-        let request =
-            KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().map_err(
-                |error| StoreError::Unavailable { operation: "BatchGetItem", reason: error.to_string() },
-            )?;
-        self.meter.call();
-        let answer = self
-            .store
-            .client
-            .batch_get_item()
-            .request_items(&self.store.table, request)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(self.store.as_function())
-            .send()
-            .await
-            .map_err(|error| sort("BatchGetItem", &error))?;
-        self.meter.consumed(Units::Read, answer.consumed_capacity());
-        if answer.unprocessed_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
-            return Err(StoreError::Throttled);
-        }
-        let mut items: HashMap<String, Item> = answer
-            .responses
-            .unwrap_or_default()
-            .remove(&self.store.table)
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|item| Some((item.get("pk")?.as_s().ok()?.clone(), item)))
-            .collect();
-        let attempts =
-            counts.iter().map(|attempts| count(items.get(attempts.0.partition()), self.now())).collect();
-        let login = items.remove(login.partition()).map(read).transpose()?;
+        let keys = counts.iter().map(|attempts| attempts.0.clone());
+        let keys: Vec<_> = std::iter::once(DirectoryKey::login(email)).chain(keys).collect();
+        let mut found = self.batch(&keys).await?.into_iter();
+        let login = found.next().flatten().map(read).transpose()?;
+        let attempts = found.map(|item| count(item.as_ref(), self.now())).collect();
         Ok(LoginView { login, attempts })
     }
 

@@ -1,7 +1,7 @@
 //! Profiles.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{AccountId, Email, Role, Text, Timestamp, UserId};
+use nexo_domain::{AccountId, Email, Text, Timestamp, UserId};
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
@@ -30,8 +30,6 @@ pub struct Profile {
     /// Where a picture is.
     #[serde(default)]
     pub avatar_url: Option<nexo_domain::WebUrl>,
-    /// The role.
-    pub role: Role,
     /// When the user was made.
     pub created_at: Timestamp,
     /// Counts the writes.

@@ -1,7 +1,7 @@
 //! Sessions.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use nexo_domain::{AccountId, Role, SessionId, Timestamp, UserId};
+use nexo_domain::{AccountId, SessionId, Timestamp, UserId};
 use nexo_identity::RefreshToken;
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,6 @@ pub struct Session {
     pub generation: u32,
     /// When it began.
     pub created_at: Timestamp,
-    /// What the user may do in it.
-    pub role: Role,
     /// Its last use.
     #[serde(flatten)]
     pub last_use: SessionUse,
@@ -129,7 +127,12 @@ impl Directory {
         let mut placeholders = Expression::new();
         let any = SessionId::from_parts(0, [0; 10]);
         let partition = DirectoryKey::session(account, user, &any);
-        let condition = placeholders.equals("pk", "partition", partition.partition());
+        // The user's access is in the same partition, under a word and not an id: ids begin with a digit.
+        let condition = [
+            placeholders.equals("pk", "partition", partition.partition()),
+            placeholders.less("sk", "end", AttributeValue::S("A".into())),
+        ]
+        .join(" AND ");
         let mut found = Vec::new();
         let mut start = None;
         loop {
@@ -139,7 +142,7 @@ impl Directory {
                 .client
                 .query()
                 .table_name(&self.store.table)
-                .key_condition_expression(&condition)
+                .key_condition_expression(condition.as_str())
                 .set_expression_attribute_names(placeholders.names())
                 .set_expression_attribute_values(placeholders.values())
                 .consistent_read(true)

@@ -1,0 +1,165 @@
+//! Every role at every operation, as docs/PERMISSIONS.md says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt as _};
+use nexo_domain::Role;
+use nexo_tests::{Answer, Company, Nexo, project};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::api::{Operation, operations};
+use super::created;
+
+/// The policy: an operation's permission, and what each role reaches with it.
+struct Row {
+    permission: Option<String>,
+    reach: BTreeMap<&'static str, String>,
+}
+
+/// The table of docs/PERMISSIONS.md, by operation.
+fn policy() -> BTreeMap<String, Row> {
+    let text = std::fs::read_to_string(project().join("docs/PERMISSIONS.md")).unwrap();
+    let cells = |line: &str| -> Vec<String> {
+        let inner = line.trim_matches('|').split('|');
+        inner.map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    };
+    let mut lines = text.lines().filter(|line| line.starts_with('|')).map(cells);
+    let head = lines.next().unwrap();
+    let roles: Vec<&'static str> = Role::ALL.iter().map(|role| role.as_str()).collect();
+    assert_eq!(head[2..], roles, "a column for each role");
+    let rows = lines.skip(1).map(|cells| {
+        let reach = roles.iter().copied().zip(cells[2..].iter().cloned()).collect();
+        let permission = (!cells[1].is_empty()).then(|| cells[1].clone());
+        (cells[0].clone(), Row { permission, reach })
+    });
+    rows.collect()
+}
+
+#[tokio::test]
+async fn the_policy_has_a_row_for_each_operation() {
+    let nexo = Nexo::start().await;
+    let guarded = operations(&nexo).await.into_iter().filter(|operation| !operation.is_public());
+    let described: BTreeMap<_, _> =
+        guarded.map(|operation| (operation.name(), operation.permission)).collect();
+    let written: BTreeMap<_, _> =
+        policy().into_iter().map(|(operation, row)| (operation, row.permission)).collect();
+    assert_eq!(written, described);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_role_reaches_what_the_policy_says() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let all = operations(&nexo).await;
+    let policy = policy();
+    let mut trials = Vec::new();
+    for operation in all.iter().filter(|operation| !operation.is_public()) {
+        let row = &policy[&operation.name()];
+        trials.extend(row.reach.iter().map(|(role, reach)| (operation, *role, reach.as_str())));
+    }
+    let count = trials.len();
+    let wrong: Vec<String> = stream::iter(trials)
+        .map(|(operation, role, reach)| attempt(&owner, &all, operation, role, reach))
+        .buffer_unordered(4)
+        .filter_map(|outcome| async { outcome.err() })
+        .collect()
+        .await;
+    assert!(wrong.is_empty(), "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+    assert_eq!(nexo.door().log().totals().refused, 0);
+}
+
+/// One role at one operation: on a record of its own and on the owner's, where it is of records.
+async fn attempt(
+    owner: &Company<'_>,
+    all: &[Operation],
+    operation: &Operation,
+    role: &str,
+    reach: &str,
+) -> Result<(), String> {
+    let caller = owner.colleague(role).await;
+    let create = operation.collection().unwrap_or(&operation.path);
+    let create = all.iter().find(|other| other.method == Method::POST && other.path == create);
+    let expect = |what: &str, answer: &Answer, wanted: bool| {
+        if wanted {
+            return Ok(());
+        }
+        Err(format!("{role} at {}, {reach}, {what}: {answer:?}", operation.name()))
+    };
+    let Some(create) = create.filter(|_| operation.permission.is_some()) else {
+        // For one's own data, or without a record.
+        let answer = send(&caller, operation, "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV").await;
+        let served = ![401, 403, 500].contains(&answer.status.as_u16());
+        return expect("without a record", &answer, served == (reach != "no"));
+    };
+    let (mine, theirs) =
+        (owned(owner, create, caller.user()).await, owned(owner, create, owner.user()).await);
+    if operation.collection().is_none() {
+        let answer = send(&caller, operation, "").await;
+        if reach == "no" {
+            return expect("a collection", &answer, denies(&answer, operation));
+        }
+        expect("a collection", &answer, answer.status.is_success())?;
+        if operation.method == Method::POST {
+            return expect("a new record", &answer, answer.body["ownerId"] == caller.user());
+        }
+        let shown = listed(&caller, operation).await;
+        let wanted = shown.contains(&mine) && shown.contains(&theirs) == (reach == "all");
+        return expect(&format!("shows {}", shown.len()), &answer, wanted);
+    }
+    for (id, is_mine) in [(&mine, true), (&theirs, false)] {
+        if operation.path.ends_with("/restore") {
+            let path = operation.at(id).replace("/restore", "");
+            assert_eq!(owner.delete(&path).await.status, 204);
+        }
+        let answer = send(&caller, operation, id).await;
+        let wanted = match (reach, is_mine) {
+            ("no", _) => denies(&answer, operation),
+            ("own", false) => answer.status == 404 && answer.body["code"] == "not_found",
+            ("own" | "all", _) => answer.status.is_success(),
+            _ => false,
+        };
+        expect(if is_mine { "its own" } else { "another's" }, &answer, wanted)?;
+    }
+    Ok(())
+}
+
+/// Whether it is a 403 that names the operation's permission.
+fn denies(answer: &Answer, operation: &Operation) -> bool {
+    let named = answer.body["permission"].as_str();
+    answer.status == 403 && named == operation.permission.as_deref()
+}
+
+/// The operation with its example, in which the caller stays responsible for a record.
+async fn send(caller: &Company<'_>, operation: &Operation, id: &str) -> Answer {
+    let mut members = operation.body.as_ref().map(|body| body.example.clone()).unwrap_or_default();
+    if operation.method == Method::PUT {
+        members.insert("ownerId".into(), json!(caller.user()));
+    }
+    let request = caller.request(operation.method.clone(), &operation.at(id));
+    Answer::of(operation.with_body(request, &members)).await
+}
+
+/// A new record that `user` is responsible for.
+async fn owned(owner: &Company<'_>, create: &Operation, user: &str) -> String {
+    let id = created(create, owner, 1).await;
+    let path = format!("{}/{id}", create.path);
+    let answer = owner.patch(&path, &json!({"ownerId": user})).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    id
+}
+
+/// The ids of all pages.
+async fn listed(caller: &Company<'_>, list: &Operation) -> BTreeSet<String> {
+    let first = format!("{}?limit=100", list.path);
+    let (mut shown, mut path) = (BTreeSet::new(), first.clone());
+    loop {
+        let page = caller.get(&path).await;
+        let ids = page.body["data"].as_array().unwrap().iter().filter_map(|one| one["id"].as_str());
+        shown.extend(ids.map(str::to_owned));
+        match &page.body["nextCursor"] {
+            Value::String(cursor) => path = format!("{first}&cursor={cursor}"),
+            _ => return shown,
+        }
+    }
+}
