@@ -1,5 +1,6 @@
 //! The program that `cargo dev` runs, as a process: it starts, stops, is killed, and starts again.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -213,6 +214,8 @@ async fn a_kill_during_the_first_start_leaves_a_folder_that_starts() {
         let running = Running::start(&["--no-demo", "--data", &path]).await;
         running.register("first@company.example").await;
         running.kill().await;
+        // Secrets and password hashes are in it.
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
 }
 

@@ -7,8 +7,7 @@ mod create;
 mod dispatch;
 mod stream;
 
-use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use bytes::Bytes;
 use dynoxide::Database;
 use http::StatusCode;
 
+use crate::secrets::private_folder;
 use crate::template::Table;
 pub(crate) use dispatch::failure;
 
@@ -156,9 +156,7 @@ impl Engine {
 
 fn lock(folder: &Path) -> Result<File, EngineError> {
     let failed = |problem: String| EngineError { place: folder.display().to_string(), problem };
-    // Password hashes and sessions are in it: nobody else on this machine may read them.
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder).map_err(|error| failed(error.to_string()))?;
+    private_folder(folder).map_err(|error| failed(error.to_string()))?;
     let file = File::create(folder.join(LOCK_FILE)).map_err(|error| failed(error.to_string()))?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -22,6 +22,11 @@ pub(crate) struct Secrets {
 
 const FILE: &str = "secrets.json";
 
+/// Makes the data folder, if it is absent, for its owner alone: password hashes and sessions are in it.
+pub(crate) fn private_folder(folder: &Path) -> std::io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 impl Secrets {
     /// The secrets of a data folder, made now if it has none; without a folder, new ones.
     pub(crate) fn open(folder: Option<&Path>) -> Result<Self, String> {
@@ -34,7 +39,7 @@ impl Secrets {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| fault(&error)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = Self::generate()?;
-                fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+                private_folder(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
                 let text = serde_json::to_vec(&made).map_err(|error| fault(&error))?;
                 // Written beside and then renamed: killed at any moment, the folder has all or nothing.
                 let beside = folder.join(format!("{FILE}.new"));

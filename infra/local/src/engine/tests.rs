@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fs;
 
 use serde_json::{Value as Json, json};
 
@@ -172,15 +173,6 @@ async fn a_stream_is_found_by_its_end_and_kept_for_a_day() {
     assert_eq!(records.execute(age, []).unwrap(), 1);
     drop(open());
     assert_eq!(count(), 1);
-}
-
-#[test]
-fn a_new_folder_is_its_owners_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("data");
-    drop(Engine::open(Storage::Folder(&folder), &table()).unwrap());
-    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
