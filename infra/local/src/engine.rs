@@ -89,6 +89,10 @@ impl Engine {
             Storage::Folder(folder) => {
                 let lock = lock(folder)?;
                 let file = folder.join(DATABASE_FILE);
+                if !file.exists() {
+                    create::whole(&file, table)
+                        .map_err(|problem| EngineError { place: file.display().to_string(), problem })?;
+                }
                 let place = file.display().to_string();
                 let path = file.to_str().ok_or_else(|| EngineError {
                     place: place.clone(),

@@ -1,11 +1,38 @@
 //! Making the template's table, or finding that the one there is it.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use dynoxide::Database;
 use serde_json::{Value as Json, json};
 
 use crate::template::{KeyAttribute, Table};
+
+/// Makes the file with the table in it. The engine makes a table in several steps: beside, and then
+/// renamed, so that one killed on the way leaves nothing, and not a table without its indexes.
+pub(super) fn whole(file: &Path, table: &Table) -> Result<(), String> {
+    let beside = |ending: &str| {
+        let mut name = file.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    let (new, log) = (beside(".new"), beside(".new-wal"));
+    for left in [&new, &log, &beside(".new-shm")] {
+        if left.exists() {
+            fs::remove_file(left).map_err(text)?;
+        }
+    }
+    let database = Database::new(new.to_str().ok_or("the path is not UTF-8")?).map_err(text)?;
+    ensure(&database, table)?;
+    drop(database);
+    if log.exists() {
+        return Err("the new table could not be closed".to_owned());
+    }
+    fs::rename(&new, file).map_err(text)?;
+    let folder = file.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all());
+    folder.map_err(text)
+}
 
 /// Makes the table if it is absent.
 pub(super) fn ensure(database: &Database, table: &Table) -> Result<(), String> {
