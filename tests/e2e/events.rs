@@ -19,6 +19,7 @@ const TOUR: &[(&str, u16)] = &[
     ("auth-login-wrong-password", 401),
     ("auth-login", 200),
     ("auth-refresh", 200),
+    ("auth-jwks", 200),
     ("clients-list-no-token", 401),
     ("clients-create", 201),
     ("clients-get", 200),

@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 use api::{Operation, operations};
 
 /// What anybody may call. A new entry is a decision, so it is written here and not derived.
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 8] = [
+    "GET /.well-known/jwks.json",
     "GET /api/openapi.json",
     "GET /health",
     "GET /health/auth",

@@ -4,6 +4,7 @@
 //! the session of every request, so that what is revoked here is refused here at once.
 
 mod attempts;
+mod keys;
 mod login;
 mod logout;
 mod password;
@@ -19,11 +20,12 @@ use nexo_api::{Access, Operation, Platform, Routes, Verb, shape};
 use nexo_identity::{SignError, Signer};
 use nexo_store::{Meter, StoreError};
 
+use crate::keys::Published;
 use crate::password::Hasher;
 
 /// What this function has and no other.
 pub struct Settings {
-    /// What the signing key is derived from; at least 32 bytes.
+    /// What the signing keys are derived from; at least 32 bytes.
     pub signing_secret: String,
     /// `iss` of the tokens.
     pub issuer: String,
@@ -50,36 +52,41 @@ impl Settings {
 #[derive(Clone)]
 struct Auth {
     signer: Arc<Signer>,
+    published: Arc<Published>,
     hasher: Hasher,
 }
 
-/// Publishes the public half of the signing key, if that was not done before.
+/// Publishes the public halves of the signing keys, if that was not done before.
 ///
 /// # Errors
-/// When the key cannot be made or published: a function whose tokens nobody can verify must not
+/// When the keys cannot be made or published: a function whose tokens nobody can verify must not
 /// start.
-pub async fn publish_key(platform: &Platform, settings: &Settings) -> Result<(), StartError> {
+pub async fn publish_keys(platform: &Platform, settings: &Settings) -> Result<(), StartError> {
     let signer = settings.signer(platform)?;
-    Ok(platform.directory(&Meter::default()).publish(signer.public_key()).await?)
+    Ok(platform.directory(&Meter::default()).publish(&signer.public_keys()).await?)
 }
 
 /// The function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The signing key could not be made.
+    /// The signing keys could not be made.
     #[error(transparent)]
     Key(#[from] SignError),
-    /// The public key could not be published.
+    /// The public keys could not be published.
     #[error(transparent)]
     Publish(#[from] StoreError),
 }
 
-/// The function's routes.
+/// The function's routes. [`publish_keys`] comes before them.
 ///
 /// # Errors
 /// When the signing secret is shorter than 32 bytes.
 pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignError> {
-    let auth = Auth { signer: Arc::new(settings.signer(platform)?), hasher: Hasher::default() };
+    let auth = Auth {
+        signer: Arc::new(settings.signer(platform)?),
+        published: Arc::new(Published::now(&platform.clock)),
+        hasher: Hasher::default(),
+    };
     let platform = platform.clone().always_checking_the_session(&settings.issuer);
     let [register, login, refresh, logout, logout_all, change_password] = CREDENTIALS;
     let [profile, change_profile, sessions, revoke] = OWN;
@@ -94,6 +101,7 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
         .on(change_profile, profile::change)
         .on(sessions, sessions::list)
         .on(revoke, sessions::revoke)
+        .and(Routes::new(&platform, "/.well-known").on(JWKS, keys::jwks))
         .share(auth))
 }
 
@@ -204,3 +212,14 @@ const OWN: [Operation; 4] = [
         shape: shape!(|draft| _ = draft.id::<nexo_domain::kind::Session>()),
     },
 ];
+
+const JWKS: Operation = Operation {
+    method: Verb::Get,
+    path: "/jwks.json",
+    id: "getJwks",
+    summary: "The public keys that access tokens are signed with: of this period, the one before and the next",
+    access: Access::Public,
+    problems: &[],
+    success: 200,
+    shape: shape!(|draft| _ = draft.answer::<keys::Jwks>()),
+};

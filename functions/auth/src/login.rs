@@ -42,6 +42,7 @@ pub(crate) async fn login(
 ) -> Result<Response, Problem> {
     let Credentials { email, password, token_delivery } = given;
     let directory = platform.directory(context.meter());
+    auth.keep_keys_published(&directory, &platform.clock).await?;
     let caller = context.caller();
     let network = network(&caller.ip);
     let by_network = Limit::for_network(&network);

@@ -52,6 +52,7 @@ pub(crate) async fn refresh(
     let token =
         auth.signer.refresh_key().open(&text).ok_or_else(|| refused("not a refresh token of ours"))?;
     let directory = platform.directory(context.meter());
+    auth.keep_keys_published(&directory, &platform.clock).await?;
     let next = next_use(&platform, &token, &context);
     let session = match directory.rotate(&token, &next).await? {
         Rotation::Rotated(session) => session,

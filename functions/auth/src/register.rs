@@ -44,6 +44,8 @@ pub(crate) async fn register(
     context: RequestContext,
     Body(new): Body<Registration>,
 ) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    auth.keep_keys_published(&directory, &platform.clock).await?;
     let password_hash = auth.hasher.hash(new.password).await?;
     let clock = &platform.clock;
     let now = clock.now();
@@ -81,7 +83,7 @@ pub(crate) async fn register(
         state: sessions::begin(clock, &caller),
         access: Access { role: principal.role },
     };
-    if !platform.directory(context.meter()).register(&account).await? {
+    if !directory.register(&account).await? {
         return Err(Problem::new(Code::AlreadyExists, "This email is registered already. Log in instead."));
     }
     auth.answer(StatusCode::CREATED, &principal, 0, new.token_delivery, Some(user))

@@ -279,7 +279,7 @@ async fn start_functions(
         let platform = platform(options, template, &connector, &environment, own_role);
         if *id == "AuthFunction" {
             let settings = auth_settings(&environment);
-            auth::publish_key(&platform, &settings).await.map_err(|error| fail(error.to_string()))?;
+            auth::publish_keys(&platform, &settings).await.map_err(|error| fail(error.to_string()))?;
         }
         let routes = make(&platform, &environment).map_err(fail)?;
         handles.insert((*id).to_owned(), function(app(routes)));

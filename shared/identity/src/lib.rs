@@ -23,9 +23,12 @@ pub use clock::Clock;
 pub use credentials::{CredentialCache, CredentialVendor, Credentials, VendError};
 pub use principal::{Principal, Verified};
 pub use refresh::{RefreshKey, RefreshToken};
-pub use signer::{SignError, Signer};
+pub use signer::{KEY_PERIOD_SECONDS, SignError, Signer};
 pub use token::{ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, PublicKey};
-pub use verifier::{Directory, DirectoryError, REVOCATION_SECONDS, SessionState, Verifier, VerifyError};
+pub use verifier::{
+    Directory, DirectoryError, KEY_COPY_SECONDS, LONGEST_KEY_COPY_SECONDS, REVOCATION_SECONDS, SessionState,
+    Verifier, VerifyError,
+};
 
 /// A boxed future, so that the traits of this crate can be used as objects.
 pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

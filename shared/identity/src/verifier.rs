@@ -16,8 +16,15 @@ use crate::{BoxFuture, Clock, Principal, Verified};
 /// A revoked session is refused everywhere after at most this many seconds.
 pub const REVOCATION_SECONDS: i64 = 60;
 
-/// Public keys are read again for an unknown `kid` at most this often, in seconds: a stranger's
-/// made-up tokens must not cost a read each.
+/// Public keys are read again when the copy is this old, in seconds: a key that was withdrawn is refused
+/// everywhere after at most as long.
+pub const KEY_COPY_SECONDS: i64 = 3600;
+
+/// While the keys cannot be read, a copy is used until it is this old, in seconds.
+pub const LONGEST_KEY_COPY_SECONDS: i64 = 24 * 3600;
+
+/// Public keys are read again for an unknown `kid`, and after a read that failed, at most this often, in
+/// seconds: a stranger's made-up tokens must not cost a read each, nor an outage one for each request.
 const KEY_REREAD_SECONDS: i64 = 10;
 
 /// Sessions, and tokens, remembered in one sandbox.
@@ -101,6 +108,22 @@ struct Genuine {
 struct Keys {
     by_kid: HashMap<String, DecodingKey>,
     read_at: Option<i64>,
+    /// The last read, whether or not it was answered.
+    tried_at: Option<i64>,
+}
+
+impl Keys {
+    /// The key, while the copy is less than `longest` seconds old.
+    fn get(&self, kid: &str, now: i64, longest: i64) -> Option<DecodingKey> {
+        let is_young = self.read_at.is_some_and(|at| now - at < longest);
+        self.by_kid.get(kid).filter(|_| is_young).cloned()
+    }
+
+    /// Whether a read was tried so recently that there is none now. A copy without keys is read each time:
+    /// then nothing was published yet.
+    fn just_tried(&self, now: i64) -> bool {
+        !self.by_kid.is_empty() && self.tried_at.is_some_and(|at| now - at < KEY_REREAD_SECONDS)
+    }
 }
 
 impl Verifier {
@@ -132,7 +155,8 @@ impl Verifier {
     pub async fn warm(&self, directory: &dyn Directory) -> Result<(), DirectoryError> {
         let keys = directory.public_keys().await?;
         let by_kid = keys.iter().map(|key| (key.kid.clone(), DecodingKey::from_ed_der(&key.x))).collect();
-        *lock(&self.keys) = Keys { by_kid, read_at: Some(self.clock.now_seconds()) };
+        let now = Some(self.clock.now_seconds());
+        *lock(&self.keys) = Keys { by_kid, read_at: now, tried_at: now };
         Ok(())
     }
 
@@ -151,10 +175,10 @@ impl Verifier {
         }
         let digest = Sha256::digest(token).into();
         let known = lock(&self.genuine).get(&digest).cloned();
-        let known = known.filter(|token| lock(&self.keys).by_kid.contains_key(&token.kid));
         let is_new = known.is_none();
         let token = match known {
-            Some(token) => token,
+            // Its key may have been withdrawn since.
+            Some(token) => self.key(&token.kid, directory).await.map(|_| token)?,
             None => self.read(token, directory).await?,
         };
         let now = self.clock.now_seconds();
@@ -225,20 +249,35 @@ impl Verifier {
         Ok(role)
     }
 
+    /// The published key `kid`, from the copy where that is recent enough.
     async fn key(&self, kid: &str, directory: &dyn Directory) -> Result<DecodingKey, VerifyError> {
         let now = self.clock.now_seconds();
-        {
+        let usable = {
             let mut keys = lock(&self.keys);
-            if let Some(key) = keys.by_kid.get(kid) {
-                return Ok(key.clone());
+            if let Some(key) = keys.get(kid, now, KEY_COPY_SECONDS) {
+                return Ok(key);
             }
-            if keys.read_at.is_some_and(|at| now - at < KEY_REREAD_SECONDS && !keys.by_kid.is_empty()) {
-                return Err(VerifyError::Invalid("unknown key"));
+            let usable = keys.get(kid, now, LONGEST_KEY_COPY_SECONDS);
+            if keys.just_tried(now) {
+                let is_answered = keys.tried_at == keys.read_at;
+                return usable.ok_or_else(|| {
+                    if is_answered {
+                        VerifyError::Invalid("unknown key")
+                    } else {
+                        DirectoryError("the public keys could not be read just now".into()).into()
+                    }
+                });
             }
-            keys.read_at = Some(now);
+            keys.tried_at = Some(now);
+            usable
+        };
+        match (self.warm(directory).await, usable) {
+            (Ok(()), _) => {
+                lock(&self.keys).by_kid.get(kid).cloned().ok_or(VerifyError::Invalid("unknown key"))
+            }
+            (Err(_), Some(key)) => Ok(key),
+            (Err(error), None) => Err(error.into()),
         }
-        self.warm(directory).await?;
-        lock(&self.keys).by_kid.get(kid).cloned().ok_or(VerifyError::Invalid("unknown key"))
     }
 }
 

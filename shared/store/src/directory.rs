@@ -51,20 +51,35 @@ impl Directory {
         Ok(texts.filter_map(|value| PublicKey::from_base64url(value.as_s().ok()?)).collect())
     }
 
-    /// Publishes a key, unless it is published already.
+    /// Publishes `keys` in place of all others: one write, and none when they are published already.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn publish(&self, key: &PublicKey) -> Result<(), StoreError> {
-        if self.keys().await?.contains(key) {
-            return Ok(());
-        }
-        let mut change = Expression::new();
+    pub async fn publish(&self, keys: &[PublicKey]) -> Result<(), StoreError> {
         // The name of an attribute, not of a value: base64url's '-' is fine behind a placeholder,
         // but placeholders take letters and digits only.
-        let attribute = format!("{KEY_ATTRIBUTE}{}", key.kid.replace('-', "."));
-        change.set_named("key", &attribute, AttributeValue::S(key.x_base64url()));
-        self.update(&DirectoryKey::public_keys(), &change).await.map(drop)
+        let attribute = |key: &PublicKey| format!("{KEY_ATTRIBUTE}{}", key.kid.replace('-', "."));
+        let mut item = self.get(&DirectoryKey::public_keys(), true).await?.unwrap_or_default();
+        item.retain(|name, _| name.starts_with(KEY_ATTRIBUTE));
+        let mut change = Expression::new();
+        let mut is_changed = false;
+        for (number, key) in keys.iter().enumerate() {
+            let (name, value) = (attribute(key), AttributeValue::S(key.x_base64url()));
+            if item.remove(&name).as_ref() != Some(&value) {
+                change.set_named(&format!("key{number}"), &name, value);
+                is_changed = true;
+            }
+        }
+        // What is left of the item was published by an earlier period, or with another secret.
+        for (number, name) in item.keys().enumerate() {
+            change.remove_named(&format!("old{number}"), name);
+            is_changed = true;
+        }
+        if is_changed {
+            // No condition: two that publish at once both write the keys of this period and the next.
+            return self.update(&DirectoryKey::public_keys(), &change).await.map(drop);
+        }
+        Ok(())
     }
 
     fn now(&self) -> i64 {

@@ -39,6 +39,13 @@ impl Expression {
         self
     }
 
+    /// `REMOVE attribute`, where the attribute's name does not fit in a placeholder.
+    pub(crate) fn remove_named(&mut self, placeholder: &str, attribute: &str) -> &mut Self {
+        self.names.insert(format!("#{placeholder}"), attribute.to_owned());
+        self.removes.push(format!("#{placeholder}"));
+        self
+    }
+
     /// `SET attribute = attribute + number`.
     pub(crate) fn add(&mut self, attribute: &str, number: i64) -> &mut Self {
         let name = self.name(attribute);

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod cookie;
+mod keys;
 mod login;
 mod password;
 mod profile;

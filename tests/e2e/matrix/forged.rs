@@ -69,7 +69,7 @@ pub(crate) async fn authorizations(
     let mut symmetric = header;
     for algorithm in ["HS256", "EdDSA"] {
         symmetric["alg"] = json!(algorithm);
-        let x = published_key(nexo).await;
+        let x = published_key(nexo, symmetric["kid"].as_str().expect("a kid")).await;
         for key in [x.as_bytes().to_vec(), URL_SAFE_NO_PAD.decode(&x).expect("base64url")] {
             let message = message_of(&symmetric, &claims(token));
             let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key");
@@ -90,14 +90,13 @@ fn message_of(header: &Value, claims: &Value) -> String {
     format!("{}.{}", part(header), part(claims))
 }
 
-/// The public key that tokens are verified with, in base64url.
-async fn published_key(nexo: &Nexo) -> String {
+/// The public key that a token names, in base64url.
+async fn published_key(nexo: &Nexo, kid: &str) -> String {
     let key = json!({"pk": {"S": "JWKS"}, "sk": {"S": "JWKS"}});
     let body = json!({"TableName": nexo.table_name(), "Key": key});
     let token = nexo.function_token("HealthFunction");
     let (status, answer) = nexo.table_call(Some(&token), "GetItem", &body).await;
     assert_eq!(status, 200, "{answer}");
-    let item = answer["Item"].as_object().expect("an item");
-    let (_, key) = item.iter().find(|(name, _)| name.starts_with("key.")).expect("a key");
+    let key = &answer["Item"][format!("key.{}", kid.replace('-', "."))];
     key["S"].as_str().expect("text").to_owned()
 }

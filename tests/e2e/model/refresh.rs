@@ -93,7 +93,7 @@ impl Auth {
         platform.log = Arc::new(|_| ());
         let secret = "a secret of the test, known to it alone";
         let settings = Settings { signing_secret: secret.into(), issuer: "nexo.local".into() };
-        auth::publish_key(&platform, &settings).await.unwrap();
+        auth::publish_keys(&platform, &settings).await.unwrap();
         Self {
             router: app(auth::routes(&platform, &settings).unwrap()),
             directory: platform.directory(&Meter::default()),

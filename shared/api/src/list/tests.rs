@@ -37,12 +37,12 @@ const FILTERS: &[FilterParameter] = &[
     },
 ];
 
-/// One published key, and every session alive.
-struct InMemoryDirectory(PublicKey);
+/// Published keys, and every session alive.
+struct InMemoryDirectory(Vec<PublicKey>);
 
 impl Directory for InMemoryDirectory {
     fn public_keys(&self) -> BoxFuture<'_, Result<Vec<PublicKey>, DirectoryError>> {
-        Box::pin(async { Ok(vec![self.0.clone()]) })
+        Box::pin(async { Ok(self.0.clone()) })
     }
 
     fn session<'a>(
@@ -66,7 +66,7 @@ fn scope(number: u64) -> TenantScope {
         role: Role::Owner,
     };
     let token = signer.sign(&principal).unwrap();
-    let directory = Arc::new(InMemoryDirectory(signer.public_key().clone()));
+    let directory = Arc::new(InMemoryDirectory(signer.public_keys().to_vec()));
     let reader = Verifier::new("https://nexo.test", clock);
     let proof = reader.verify(&token, directory.as_ref()).now_or_never().unwrap().unwrap();
     let credentials = Credentials {

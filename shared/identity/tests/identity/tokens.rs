@@ -156,7 +156,7 @@ fn the_signature_of_another_key_is_refused() {
     let stranger = SigningKey::from_bytes(&[8; 32]);
     assert_eq!(outcome(&world, &world.draft().signed(&stranger)), refused("signature"));
     // Published, but not the one that is named.
-    let signers = world.signer.public_key().kid.clone();
+    let [_, signers, _] = world.signer.public_keys().map(|key| key.kid);
     let token = world.draft().header("kid", signers).signed(&world.key);
     assert_eq!(outcome(&world, &token), refused("signature"));
 }

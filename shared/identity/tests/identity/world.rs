@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use nexo_domain::{AccountId, Role, SessionId, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer, Verified,
-    Verifier,
+    BoxFuture, Clock, Directory, DirectoryError, KEY_PERIOD_SECONDS, Principal, PublicKey, SessionState,
+    Signer, Verified, Verifier,
 };
 use serde_json::{Map, Value, json};
 
@@ -124,7 +124,8 @@ impl World {
         let directory = Arc::new(InMemoryDirectory::default());
         let signer = Signer::from_secret(&[7; 32], ISSUER, clock.clone()).unwrap();
         let key = SigningKey::from_bytes(&[9; 32]);
-        directory.publish(&[signer.public_key(), &public(&key)]);
+        let [previous, current, next] = signer.public_keys();
+        directory.publish(&[&previous, &current, &next, &public(&key)]);
         directory.open_session(&principal(1), clock.now_seconds() + 30 * 24 * 3600);
         let verifier = setting(Verifier::new(ISSUER, clock.clone()));
         Self { clock, directory, signer, verifier, key }
@@ -136,6 +137,16 @@ impl World {
 
     pub(crate) fn now(&self) -> i64 {
         self.clock.now_seconds()
+    }
+
+    /// Moves the clock to so many seconds before the signing key changes.
+    pub(crate) fn approach_the_next_period(&self, seconds: i64) {
+        self.advance(KEY_PERIOD_SECONDS - self.now().rem_euclid(KEY_PERIOD_SECONDS) - seconds);
+    }
+
+    /// Publishes what the signer says is to be published now, and nothing else.
+    pub(crate) fn publish_the_signers_keys(&self) {
+        self.directory.publish(&self.signer.public_keys().each_ref());
     }
 
     /// The principal of `token`, or why there is none.

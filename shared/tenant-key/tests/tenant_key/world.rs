@@ -13,12 +13,12 @@ use proptest::prelude::*;
 
 const ISSUER: &str = "https://nexo.test";
 
-/// One published key, and every session alive.
-struct InMemoryDirectory(PublicKey);
+/// Published keys, and every session alive.
+struct InMemoryDirectory(Vec<PublicKey>);
 
 impl Directory for InMemoryDirectory {
     fn public_keys(&self) -> BoxFuture<'_, Result<Vec<PublicKey>, DirectoryError>> {
-        Box::pin(async { Ok(vec![self.0.clone()]) })
+        Box::pin(async { Ok(self.0.clone()) })
     }
 
     fn session<'a>(
@@ -34,7 +34,7 @@ impl Directory for InMemoryDirectory {
 pub(crate) fn verified(account: AccountId, user: UserId) -> Verified<Principal> {
     let clock = Clock::system();
     let signer = Signer::from_secret(&[7; 32], ISSUER, clock.clone()).unwrap();
-    let directory = InMemoryDirectory(signer.public_key().clone());
+    let directory = InMemoryDirectory(signer.public_keys().to_vec());
     let session = SessionId::from_parts(0, [3; 10]);
     let token = signer.sign(&Principal { account, user, session, role: Role::Owner }).unwrap();
     let verifier = Verifier::new(ISSUER, clock);
