@@ -7,7 +7,7 @@ use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext};
 use nexo_domain::Email;
 use nexo_identity::Principal;
-use nexo_store::{AttemptCount, Login};
+use nexo_store::{AttemptCount, Login, StoreError};
 use serde::Deserialize;
 
 use crate::attempts::{self, Limit, digest, network};
@@ -63,7 +63,11 @@ pub(crate) async fn login(
     let Some(login) = view.login.filter(|_| right) else {
         return Err(Problem::invalid_credentials());
     };
-    let (profile, access) = directory.user(&login.account_id, &login.user_id).await?;
+    let user = directory.user(&login.account_id, &login.user_id).await;
+    let (profile, access) = user.map_err(|error| match error {
+        StoreError::NotFound => Problem::invalid_credentials(),
+        error => error.into(),
+    })?;
     let session = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
     let state = sessions::begin(&platform.clock, &caller);
     let login = remember(login, known);

@@ -35,7 +35,7 @@ pub trait Directory: Send + Sync {
     /// The keys that access tokens may be signed with.
     fn public_keys(&self) -> BoxFuture<'_, Result<Vec<PublicKey>, DirectoryError>>;
 
-    /// The session, or `None` if it was revoked or never was.
+    /// The session with its user's role, or `None` if it was revoked or never was, or the user is no more.
     fn session<'a>(
         &'a self,
         account: &'a AccountId,
@@ -235,7 +235,9 @@ impl Verifier {
         let Principal { account, user, session, role } = token.principal;
         let key = (account, user, session);
         let made = Seen { at: token.issued_at.min(now), role };
-        let seen = lock(&self.seen).get(&key).copied().filter(|seen| seen.at > made.at).unwrap_or(made);
+        // A clock that stepped back must not make a look count for longer.
+        let seen = lock(&self.seen).get(&key).map(|seen| Seen { at: seen.at.min(now), ..*seen });
+        let seen = seen.filter(|seen| seen.at > made.at).unwrap_or(made);
         if now.saturating_sub(seen.at) < self.trust_session_for {
             return Ok(seen.role);
         }

@@ -179,8 +179,13 @@ impl Expression {
         placeholder
     }
 
+    /// A placeholder for a value. Two values asked for under one name get one each: what was written with
+    /// the first must keep it.
     fn value(&mut self, name: &str, value: AttributeValue) -> String {
-        let placeholder = format!(":{name}");
+        let mut placeholder = format!(":{name}");
+        while self.values.get(&placeholder).is_some_and(|other| *other != value) {
+            placeholder.push('_');
+        }
         self.values.insert(placeholder.clone(), value);
         placeholder
     }

@@ -180,9 +180,6 @@ impl TenantTable {
         if let Some(version) = expected {
             change.if_equal("version", AttributeValue::N(version.to_string()));
         }
-        if let Some(owner) = self.owner {
-            change.if_equal(OWNER, AttributeValue::S(owner.to_string()));
-        }
         change
     }
 
@@ -195,6 +192,9 @@ impl TenantTable {
         }
         // A retry of this very write, after its answer was lost, must not count twice.
         change.if_not_equal("writeId", AttributeValue::S(stamp.write_id.clone()));
+        if let Some(owner) = self.owner {
+            change.if_equal(OWNER, AttributeValue::S(owner.to_string()));
+        }
         change
     }
 

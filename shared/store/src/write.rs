@@ -24,7 +24,7 @@ use crate::meter::Units;
 use crate::record::{
     CLAIMS, Entity, Input, Item, Record, Reference, Unique, attributes, claims, index_attributes, name_key,
 };
-use crate::table::{Stamp, Updated};
+use crate::table::{OWNER, Stamp, Updated};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -169,6 +169,9 @@ impl TenantTable {
         changed: &Input<R>,
         fields: &[&str],
     ) -> Result<Entity<R>, StoreError> {
+        if fields.contains(&OWNER) {
+            self.may_assign(changed.owner_id)?;
+        }
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.change(&stamp, expected);

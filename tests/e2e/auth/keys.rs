@@ -109,7 +109,7 @@ async fn signing_keys_change_and_nobody_is_logged_out() {
     let operations = |calls: &[Arc<nexo_local::StoreCall>]| -> Vec<String> {
         calls.iter().map(|call| call.operation.clone()).collect()
     };
-    assert_eq!(operations(&calls), ["GetItem", "UpdateItem", "UpdateItem"]);
+    assert_eq!(operations(&calls), ["GetItem", "UpdateItem", "UpdateItem", "GetItem"]);
     let second = jwks(&nexo).await;
     assert_eq!(kids(&second)[..2], kids(&first)[1..]);
     assert_eq!(published(&nexo).await, values(&second));

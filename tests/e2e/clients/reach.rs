@@ -46,6 +46,11 @@ async fn what_is_out_of_reach_is_not_there() {
         }
     }
     assert_eq!(owner.get(&path(&theirs)).await.body, theirs);
+    // Nor is what was deleted brought back.
+    assert_eq!(owner.delete(&path(&theirs)).await.status, 204);
+    let restore = format!("{}/restore", path(&theirs));
+    member.post(&restore, &json!({})).await.assert_problem(404, "not_found");
+    owner.get(&path(&theirs)).await.assert_problem(404, "not_found");
     // A record of its own that was given to another is out of reach from then on.
     let given = json!({"ownerId": owner.user()});
     assert_eq!(owner.patch(&path(&mine), &given).await.status, 200);
@@ -58,8 +63,11 @@ async fn nobody_gives_away_what_is_within_reach() {
     let owner = nexo.register().await;
     let member = owner.colleague("member").await;
     let (mine, _) = two(&owner, &member).await;
-    let others = [json!(owner.user()), Value::Null];
-    for other in others {
+    // A PUT that names nobody leaves it to nobody.
+    let answer = member.put(&path(&mine), &json!({"name": "Nobody's"})).await;
+    answer.assert_problem(403, "permission_denied");
+    assert_eq!(answer.body["permission"], "client:write:all", "{answer:?}");
+    for other in [json!(owner.user()), Value::Null] {
         let new = json!({"name": "For another", "ownerId": other});
         let answers = [
             member.post("/api/clients", &new).await,
@@ -75,6 +83,41 @@ async fn nobody_gives_away_what_is_within_reach() {
     // With all of its own in it, a change goes through.
     let changed = member.patch(&path(&mine), &json!({"ownerId": member.user(), "status": "active"})).await;
     assert_eq!((changed.status.as_u16(), &changed.body["status"]), (200, &json!("active")));
+}
+
+#[tokio::test]
+async fn what_is_out_of_reach_is_nobodys_parent() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let member = owner.colleague("member").await;
+    let (mine, theirs) = two(&owner, &member).await;
+    let below = |parent: &Value| json!({"name": "Below", "parentId": parent["id"]});
+    let refused = member.post("/api/clients", &below(&theirs)).await;
+    assert_eq!(refused.field_errors(), [("/parentId".to_owned(), "no_such_record".to_owned())]);
+    // In the same words as for one that never was.
+    let never = json!({"id": "cli_01ARZ3NDEKTSV4RRFFQ69G5FAV"});
+    let unknown = member.post("/api/clients", &below(&never)).await;
+    assert_eq!(refused.body["errors"], unknown.body["errors"]);
+    let child = member.post("/api/clients", &below(&mine)).await;
+    assert_eq!(child.status, 201, "{child:?}");
+    // Its own place in a tree that others made is no obstacle to a change.
+    let moved = json!({"parentId": theirs["id"]});
+    assert_eq!(owner.patch(&path(&child.body), &moved).await.status, 200);
+    let kept =
+        json!({"name": "Below", "parentId": theirs["id"], "ownerId": member.user(), "status": "active"});
+    assert_eq!(member.put(&path(&child.body), &kept).await.status, 200);
+}
+
+#[tokio::test]
+async fn sessions_are_each_users_own() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let admin = owner.colleague("admin").await;
+    let session = &owner.get("/api/auth/sessions").await.body["data"][0]["id"];
+    let path = format!("/api/auth/sessions/{}", session.as_str().unwrap());
+    admin.delete(&path).await.assert_problem(404, "not_found");
+    assert!(!admin.get("/api/auth/sessions").await.body.to_string().contains(session.as_str().unwrap()));
+    assert_eq!(owner.get("/api/auth/profile").await.status, 200);
 }
 
 #[tokio::test]

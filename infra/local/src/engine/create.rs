@@ -1,7 +1,8 @@
 //! Making the template's table, or finding that the one there is it.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use dynoxide::Database;
@@ -18,11 +19,14 @@ pub(super) fn whole(file: &Path, table: &Table) -> Result<(), String> {
         PathBuf::from(name)
     };
     let (new, log) = (beside(".new"), beside(".new-wal"));
-    for left in [&new, &log, &beside(".new-shm")] {
+    // Of a start that was killed, or of a file that somebody took away: its log would be read into this one.
+    for left in [&new, &log, &beside(".new-shm"), &beside("-wal"), &beside("-shm")] {
         if left.exists() {
             fs::remove_file(left).map_err(text)?;
         }
     }
+    // SQLite gives its other files the mode of this one.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).map_err(text)?;
     let database = Database::new(new.to_str().ok_or("the path is not UTF-8")?).map_err(text)?;
     ensure(&database, table)?;
     drop(database);

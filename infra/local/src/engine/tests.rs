@@ -175,6 +175,32 @@ async fn a_stream_is_found_by_its_end_and_kept_for_a_day() {
     assert_eq!(count(), 1);
 }
 
+#[tokio::test]
+async fn what_others_left_is_not_read_into_a_new_table() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    // A table that is killed: all that was written is in its log.
+    let engine = Engine::open(Storage::Folder(folder.path()), &table()).unwrap();
+    let put = json!({ "TableName": "Table", "Item": item("1") });
+    assert_eq!(call(&engine, "PutItem", put).await.0, 200);
+    let log = fs::read(file("table.sqlite-wal")).unwrap();
+    assert!(!log.is_empty());
+    drop(engine);
+    // The file is taken away, its log and half of a new one stay.
+    fs::remove_file(file(DATABASE_FILE)).unwrap();
+    fs::write(file("table.sqlite-wal"), &log).unwrap();
+    fs::write(file("table.sqlite.new"), "half a table").unwrap();
+    fs::write(file("table.sqlite.new-wal"), &log).unwrap();
+
+    let engine = Engine::open(Storage::Folder(folder.path()), &table()).unwrap();
+    let get = json!({ "TableName": "Table", "Key": { "pk": { "S": "A#x#CLI" }, "sk": { "S": "1" } } });
+    assert_eq!(call(&engine, "GetItem", get).await, (200, json!({})));
+    for name in [DATABASE_FILE, "table.sqlite-wal"] {
+        assert_eq!(fs::metadata(file(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
 #[test]
 fn a_folder_that_cannot_be_used_is_one_line() {
     let folder = tempfile::tempdir().unwrap();

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// A function that has not done its work by then never will.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(15);
 
 /// The stand-in, not yet serving.
 pub(crate) struct RuntimeApi {

@@ -149,3 +149,14 @@ fn where_the_session_is_always_looked_at_a_new_role_is_in_force_at_once() {
     world.directory.give(&principal(1), Role::Member);
     assert_eq!(world.verify(&token).map(|principal| principal.role), Ok(Role::Member));
 }
+
+#[test]
+fn a_clock_that_steps_back_puts_no_look_off() {
+    let world = World::with(Verifier::always_checking_the_session);
+    let token = world.signer.sign(&principal(1)).unwrap();
+    world.advance(5);
+    assert!(world.verify(&token).is_ok());
+    world.directory.revoke(&principal(1));
+    world.advance(-1);
+    assert_eq!(world.verify(&token), over());
+}

@@ -149,3 +149,13 @@ fn what_users_type_stands_in_values_only() {
         assert!(!text.contains("OR"), "{text}");
     }
 }
+
+#[test]
+fn two_values_asked_for_under_one_name_are_both_kept() {
+    let mut change = Expression::new();
+    change.if_equal("ownerId", text("me")).if_equal("ownerId", text("you")).if_equal("ownerId", text("me"));
+    let condition = "#ownerId = :if_ownerId AND #ownerId = :if_ownerId_ AND #ownerId = :if_ownerId";
+    assert_eq!(change.condition().as_deref(), Some(condition));
+    let kept = change.values().unwrap();
+    assert_eq!((&kept[":if_ownerId"], &kept[":if_ownerId_"]), (&text("me"), &text("you")));
+}

@@ -7,7 +7,7 @@ use nexo_tenant_key::Key;
 use super::Part;
 use crate::expression::Expression;
 use crate::record::{CLAIMS, Input, Item, RECORD_KIND, Record, Reference, Target, Unique};
-use crate::table::version;
+use crate::table::{OWNER, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -106,8 +106,8 @@ impl TenantTable {
                 return Err(StoreError::Cycle { field });
             }
             let is_parent = parent == reference.id;
-            let item =
-                self.read(&key, true).await?.filter(|item| !is_parent || !item.contains_key("deletedAt"));
+            let can_be = |item: &Item| !is_parent || self.shows(item) && !item.contains_key("deletedAt");
+            let item = self.read(&key, true).await?.filter(can_be);
             let Some(item) = item else {
                 // A purged ancestor further up ends the path; a deleted parent is no parent.
                 return if is_parent { Err(StoreError::NoSuchReference { field }) } else { Ok(()) };
@@ -117,6 +117,9 @@ impl TenantTable {
             same.if_exists("pk");
             if is_parent {
                 same.if_absent("deletedAt");
+                if let Some(owner) = self.owner {
+                    same.if_equal(OWNER, AttributeValue::S(owner.to_string()));
+                }
             }
             match &above {
                 Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
@@ -142,7 +145,7 @@ impl TenantTable {
             match &refusal.role {
                 Part::Record => {
                     return Err(match &refusal.found {
-                        Some(item) if !item.contains_key("deletedAt") => {
+                        Some(item) if self.shows(item) && !item.contains_key("deletedAt") => {
                             StoreError::Stale { version: version(item).unwrap_or_default() }
                         }
                         _ => StoreError::NotFound,
