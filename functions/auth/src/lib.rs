@@ -4,9 +4,11 @@
 //! the session of every request, so that what is revoked here is refused here at once.
 
 mod attempts;
+pub mod blocklist;
 mod login;
 mod logout;
 mod password;
+pub mod policy;
 mod profile;
 mod refresh;
 mod register;
