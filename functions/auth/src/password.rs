@@ -150,6 +150,15 @@ impl Hasher {
         .await
     }
 
+    /// A new hash of the password that `old` is a hash of, when it was made in another way than today's
+    /// are.
+    pub(crate) async fn renew(&self, password: Password, old: &str) -> Result<Option<String>, Problem> {
+        if is_of_today(old).map_err(|error| Problem::internal(&error))? {
+            return Ok(None);
+        }
+        self.hash(password).await.map(Some)
+    }
+
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -170,6 +179,19 @@ impl Hasher {
 fn argon2() -> Result<Argon2<'static>, String> {
     let params = Params::new(19_456, 2, 1, None).map_err(|error| error.to_string())?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+/// Whether a hash was made with the algorithm, version, parameters and length of today's.
+fn is_of_today(hash: &str) -> Result<bool, String> {
+    let hash = PasswordHash::new(hash).map_err(|error| error.to_string())?;
+    let today = argon2()?;
+    let params = today.params();
+    let made_with = Params::try_from(&hash).map_err(|error| error.to_string())?;
+    let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+    Ok(hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into())
+        && costs(&made_with) == costs(params)
+        && hash.hash.is_some_and(|output| output.len() == Params::DEFAULT_OUTPUT_LEN))
 }
 
 /// A change of password.

@@ -23,6 +23,7 @@ struct Inner {
     ip: String,
     user_agent: Option<String>,
     principal: OnceLock<Verified<Principal>>,
+    warning: OnceLock<String>,
 }
 
 /// Where a request came from, as sessions and the log remember it.
@@ -49,6 +50,7 @@ impl RequestContext {
             user_agent: header(request.headers(), USER_AGENT.as_str())
                 .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
             principal: OnceLock::new(),
+            warning: OnceLock::new(),
         }))
     }
 
@@ -75,6 +77,15 @@ impl RequestContext {
     pub(crate) fn set_principal(&self, principal: Verified<Principal>) {
         // Set once, by the check in front of the handler.
         let _ = self.0.principal.set(principal);
+    }
+
+    /// Says in the log what went wrong although the request can be answered. The first counts.
+    pub fn warn(&self, warning: String) {
+        let _ = self.0.warning.set(warning);
+    }
+
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.0.warning.get().map(String::as_str)
     }
 
     /// What the store notes of the request.
