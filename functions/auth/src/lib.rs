@@ -4,10 +4,12 @@
 //! the session of every request, so that what is revoked here is refused here at once.
 
 mod attempts;
+pub mod blocklist;
 mod keys;
 mod login;
 mod logout;
 mod password;
+pub mod policy;
 mod profile;
 mod refresh;
 mod register;

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext};
-use nexo_domain::Email;
+use nexo_domain::{Email, kind};
 use nexo_identity::Principal;
 use nexo_store::{AttemptCount, Login, StoreError};
 use serde::Deserialize;
@@ -59,7 +59,7 @@ pub(crate) async fn login(
     attempts::count(&directory, &platform.clock, &by_network, from_network).await?;
     attempts::count(&directory, &platform.clock, by_login, at_login).await?;
     let hash = view.login.as_ref().map(|login| login.password_hash.clone());
-    let right = auth.hasher.verify(password, hash).await?;
+    let right = auth.hasher.verify(password.clone(), hash).await?;
     let Some(login) = view.login.filter(|_| right) else {
         return Err(Problem::invalid_credentials());
     };
@@ -68,10 +68,31 @@ pub(crate) async fn login(
         StoreError::NotFound => Problem::invalid_credentials(),
         error => error.into(),
     })?;
-    let session = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
+    // Only a login has the password to hash anew; if that fails now, the next one does it.
+    let renewed = auth.hasher.renew(password.clone(), &login.password_hash).await.unwrap_or_else(|problem| {
+        context.warn(format!("password hash not renewed: {}", problem.cause().unwrap_or_default()));
+        None
+    });
     let state = sessions::begin(&platform.clock, &caller);
-    let login = remember(login, known);
-    directory.open_session(&email, &login, &session, &state, &by_login.attempts).await?;
+    let mint = || platform.clock.mint::<kind::Session>().map_err(|error| Problem::internal(&error));
+    let session = mint()?;
+    let login = remember(login, known.clone());
+    let opened = directory
+        .open_session(&email, &login, renewed.as_deref(), &session, &state, &by_login.attempts)
+        .await;
+    let (login, session) = match opened {
+        // Another login may have renewed the hash first.
+        Err(StoreError::Busy) if renewed.is_some() => {
+            let now = directory.login(&email, &[]).await?.login.ok_or(StoreError::Busy)?;
+            if !auth.hasher.verify(password, Some(now.password_hash.clone())).await? {
+                return Err(StoreError::Busy.into());
+            }
+            let (login, session) = (remember(now, known), mint()?);
+            directory.open_session(&email, &login, None, &session, &state, &by_login.attempts).await?;
+            (login, session)
+        }
+        opened => opened.map(|()| (login, session))?,
+    };
     // The session is open: that one attempt too many stays counted for an hour must not undo it.
     let _ = directory.forgive(&by_network.attempts).await;
     let principal = Principal { account: login.account_id, user: login.user_id, session, role: access.role };

@@ -11,16 +11,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext, SignedIn};
-use nexo_domain::Invalid;
+use nexo_domain::{Email, Invalid};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::attempts::{self, Limit};
+use crate::blocklist::Blocklist;
+use crate::policy::Weakness;
 use crate::{Auth, sessions};
 
-/// NIST SP 800-63B-4, section 3.1.1.2: at least 15 characters where a password is the only factor,
-/// and room for at least 64.
+/// NIST SP 800-63B-4, section 3.1.1.2: at least 15 characters where a password is the only factor
+/// (it would be 8 beside a second one), and room for at least 64.
 const SHORTEST: usize = 15;
 const LONGEST: usize = 256;
 
@@ -30,22 +32,41 @@ const LONGEST: usize = 256;
 pub(crate) struct Password(String);
 
 impl Password {
-    pub(crate) fn is_acceptable(&self) -> Result<(), Invalid> {
+    fn is_acceptable(&self, owner: &Owner<'_>) -> Result<(), Invalid> {
         match self.0.chars().count() {
             ..SHORTEST => Err(Invalid::new(
                 "too_short",
                 "must have at least 15 characters; a sentence is easy to remember and hard to guess",
             )),
-            SHORTEST..=LONGEST => Ok(()),
+            SHORTEST..=LONGEST => {
+                let weakness = Weakness::of(&self.0, SHORTEST, &owner.words(), &Blocklist::embedded());
+                weakness.map_or(Ok(()), |weakness| Err(weakness.refusal()))
+            }
             _ => Err(Invalid::new("too_long", "must have at most 256 characters")),
         }
     }
 
-    /// Adds an error when it cannot be chosen as a password.
-    pub(crate) fn judge(&self, pointer: &str, errors: &mut FieldErrors) {
-        if let Err(invalid) = self.is_acceptable() {
+    /// Adds an error when `owner` cannot choose it as a password.
+    pub(crate) fn judge(&self, owner: &Owner<'_>, pointer: &str, errors: &mut FieldErrors) {
+        if let Err(invalid) = self.is_acceptable(owner) {
             errors.add(pointer, invalid.code(), invalid.message());
         }
+    }
+}
+
+/// Whose password it is to be, as far as that is known.
+#[derive(Default)]
+pub(crate) struct Owner<'a> {
+    pub(crate) names: &'a [&'a str],
+    pub(crate) email: Option<&'a Email>,
+}
+
+impl<'a> Owner<'a> {
+    /// What the password must not be made of.
+    fn words(&self) -> Vec<&'a str> {
+        // Without the top-level domain, whose letters are in many words.
+        let email = self.email.and_then(|email| email.as_str().rsplit_once('.')).map(|(rest, _)| rest);
+        self.names.iter().copied().chain(email).collect()
     }
 }
 
@@ -75,7 +96,11 @@ impl schemars::JsonSchema for Password {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string", "format": "password", "maxLength": LONGEST, "writeOnly": true,
-            "description": "At least 15 characters when it is chosen (NIST SP 800-63B-4)",
+            "description": "When it is chosen: at least 15 characters of any kind (NIST SP 800-63B-4), and none that \
+                is easy to guess. A refusal has one of the codes `too_short`, `too_long`, `too_predictable` \
+                (repeats itself, or runs along the alphabet or the keyboard), `too_common` (on the list of \
+                known passwords, or one common word with digits) and `too_similar` (made of the user's \
+                names, email or the company's or the service's name)",
         })
     }
 }
@@ -125,6 +150,15 @@ impl Hasher {
         .await
     }
 
+    /// A new hash of the password that `old` is a hash of, when it was made in another way than today's
+    /// are.
+    pub(crate) async fn renew(&self, password: Password, old: &str) -> Result<Option<String>, Problem> {
+        if is_of_today(old).map_err(|error| Problem::internal(&error))? {
+            return Ok(None);
+        }
+        self.hash(password).await.map(Some)
+    }
+
     async fn in_turn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
@@ -147,6 +181,19 @@ fn argon2() -> Result<Argon2<'static>, String> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
+/// Whether a hash was made with the algorithm, version, parameters and length of today's.
+fn is_of_today(hash: &str) -> Result<bool, String> {
+    let hash = PasswordHash::new(hash).map_err(|error| error.to_string())?;
+    let today = argon2()?;
+    let params = today.params();
+    let made_with = Params::try_from(&hash).map_err(|error| error.to_string())?;
+    let costs = |params: &Params| (params.m_cost(), params.t_cost(), params.p_cost());
+    Ok(hash.algorithm == Algorithm::Argon2id.ident()
+        && hash.version == Some(Version::V0x13.into())
+        && costs(&made_with) == costs(params)
+        && hash.hash.is_some_and(|output| output.len() == Params::DEFAULT_OUTPUT_LEN))
+}
+
 /// A change of password.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -161,7 +208,7 @@ impl Input for Change {
         r#"{"currentPassword":"correct horse battery staple","newPassword":"a new sentence to remember"}"#;
 
     fn validate(&self, errors: &mut FieldErrors) {
-        self.new_password.judge("/newPassword", errors);
+        self.new_password.judge(&Owner::default(), "/newPassword", errors);
         if self.new_password == self.current_password {
             errors.add("/newPassword", "unchanged", "must be another than the current one");
         }
@@ -178,6 +225,15 @@ pub(crate) async fn change(
 ) -> Result<Response, Problem> {
     let directory = platform.directory(context.meter());
     let profile = directory.profile(&principal.account, &principal.user).await?;
+    let mut errors = FieldErrors::default();
+    let owner = Owner {
+        names: &[profile.first_name.as_str(), profile.last_name.as_str()],
+        email: Some(&profile.email),
+    };
+    change.new_password.judge(&owner, "/newPassword", &mut errors);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
     // A stolen access token must not be a way to guess the password faster than a login is.
     let counted = Limit::for_user(&principal.user);
     let view = directory.login(&profile.email, std::slice::from_ref(&counted.attempts)).await?;

@@ -11,7 +11,7 @@ use nexo_store::{Access, Login, NewAccount, Profile};
 use serde::Deserialize;
 
 use crate::attempts::{digest, network};
-use crate::password::Password;
+use crate::password::{Owner, Password};
 use crate::tokens::{TokenDelivery, User};
 use crate::{Auth, sessions};
 
@@ -33,7 +33,8 @@ impl Input for Registration {
     const SAMPLE: &'static str = r#"{"companyName":"Acme GmbH","email":"ada@acme.example","password":"correct horse battery staple","firstName":"Ada","lastName":"Lovelace"}"#;
 
     fn validate(&self, errors: &mut FieldErrors) {
-        self.password.judge("/password", errors);
+        let names = [self.company_name.as_str(), self.first_name.as_str(), self.last_name.as_str()];
+        self.password.judge(&Owner { names: &names, email: Some(&self.email) }, "/password", errors);
     }
 }
 

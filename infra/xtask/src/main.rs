@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_macros, reason = "a program that talks to a person")]
 
 mod bench;
+mod blocklist;
 mod env;
 mod event;
 mod licences;
@@ -32,6 +33,8 @@ enum Task {
     Template,
     /// Checks licences, banned crates and sources against deny.toml
     Licences,
+    /// Makes the list of passwords that cannot be chosen from the packages it comes from
+    Blocklist(blocklist::MakeBlocklist),
     /// Writes openapi.json from the declarations of the routes
     Openapi,
     /// Prints the environment in which a function's real binary uses the local table
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Task::Test => test::everything(),
         Task::Template => template::check(),
         Task::Licences => licences::check(),
+        Task::Blocklist(blocklist) => blocklist.write(),
         Task::Openapi => openapi::write(),
         Task::Env(env) => env.print(),
         Task::Event(event) => event.print(),

@@ -101,6 +101,8 @@ struct Line<'a> {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<&'a str>,
 }
 
 fn line(
@@ -119,6 +121,7 @@ fn line(
         level: match status {
             500.. => "ERROR",
             400.. => "WARN",
+            _ if context.warning().is_some() => "WARN",
             _ => "INFO",
         },
         request_id: context.request_id(),
@@ -133,6 +136,7 @@ fn line(
         write_units: usage.write_units,
         code: raised.map(|raised| raised.0.code().as_str()),
         cause: raised.and_then(|raised| raised.0.cause()),
+        warning: context.warning(),
     };
     // Strings and numbers always serialise.
     serde_json::to_string(&line).unwrap_or_default()

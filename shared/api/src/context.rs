@@ -25,6 +25,7 @@ struct Inner {
     user_agent: Option<String>,
     principal: OnceLock<Verified<Principal>>,
     reach: OnceLock<Reach>,
+    warning: OnceLock<String>,
 }
 
 /// Where a request came from, as sessions and the log remember it.
@@ -52,6 +53,7 @@ impl RequestContext {
                 .map(|agent| agent.chars().take(LONGEST_USER_AGENT).collect()),
             principal: OnceLock::new(),
             reach: OnceLock::new(),
+            warning: OnceLock::new(),
         }))
     }
 
@@ -88,6 +90,15 @@ impl RequestContext {
     pub(crate) fn set_principal(&self, principal: Verified<Principal>) {
         // Set once, by the check in front of the handler.
         let _ = self.0.principal.set(principal);
+    }
+
+    /// Says in the log what went wrong although the request can be answered. The first counts.
+    pub fn warn(&self, warning: String) {
+        let _ = self.0.warning.set(warning);
+    }
+
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.0.warning.get().map(String::as_str)
     }
 
     /// What the store notes of the request.

@@ -263,7 +263,8 @@ impl Problem {
         self.0.code
     }
 
-    pub(crate) fn cause(&self) -> Option<&str> {
+    /// What really happened, for the log and nobody else.
+    pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
 

@@ -8,6 +8,7 @@ mod password;
 mod profile;
 mod refresh;
 mod register;
+mod renewal;
 mod sessions;
 
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};

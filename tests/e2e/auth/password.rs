@@ -35,6 +35,9 @@ async fn the_current_password_must_be_right_and_the_new_one_good() {
         (PASSWORD, "too short", vec![("/newPassword", "too_short")]),
         (PASSWORD, PASSWORD, vec![("/newPassword", "unchanged")]),
         (PASSWORD, &"x".repeat(257), vec![("/newPassword", "too_long")]),
+        (PASSWORD, "abcabcabcabcabcabc", vec![("/newPassword", "too_predictable")]),
+        (PASSWORD, "professorlivre1", vec![("/newPassword", "too_common")]),
+        (PASSWORD, "Ada Lovelace, NEXO", vec![("/newPassword", "too_similar")]),
     ] {
         let change = json!({"currentPassword": current, "newPassword": new});
         let answer = company.post("/api/auth/password", &change).await;

@@ -104,8 +104,10 @@ async fn a_password_has_15_to_256_characters_of_any_kind() {
         assert_eq!(answer.field_errors(), [("/password".to_owned(), code.to_owned())]);
         assert!(password.is_empty() || !answer.body.to_string().contains(&password));
     }
-    for (n, password) in ["fifteen chars !", "пароль из 15 букв", &"🦀 crab ".repeat(36)].iter().enumerate()
-    {
+    let long: String = (0..64_u8)
+        .flat_map(|n| ['🦀', 'a', char::from(b'a' + n * 3 % 26), char::from(b'0' + n * 4 % 9)])
+        .collect();
+    for (n, password) in ["fifteen chars !", "пароль из 15 букв", &long].iter().enumerate() {
         let email = format!("pw{n}@acme.example");
         assert_eq!(with(&email, password).await.status, 201, "{password}");
         assert_eq!(log_in(&nexo, &email, password).await.status, 200, "{password}");
@@ -114,4 +116,29 @@ async fn a_password_has_15_to_256_characters_of_any_kind() {
     // The same password from a keyboard that composes and from one that does not.
     assert_eq!(with("nfc@acme.example", "caf\u{e9} au lait chaud").await.status, 201);
     assert_eq!(log_in(&nexo, "nfc@acme.example", "cafe\u{301} au lait chaud").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_password_that_is_easy_to_guess_is_refused_with_a_hint() {
+    let nexo = Nexo::start().await;
+    for (password, code, hint) in [
+        ("passwordpassword", "too_predictable", "must not repeat itself"),
+        ("1q2w3e4r5t6y7u8i9o", "too_predictable", "must not repeat itself"),
+        ("Moms An Al Adventure", "too_common", "must not be a known password"),
+        ("Sunshine 2024-07-13", "too_common", "must not be a known password"),
+        ("Acme GmbH 20262026!", "too_similar", "must not be made of your name"),
+        ("lovelace-ada-1815", "too_similar", "must not be made of your name"),
+        ("guess@acme.example", "too_similar", "must not be made of your name"),
+        ("NEXO nexo! Ada 77.", "too_similar", "must not be made of your name"),
+    ] {
+        let mut body = registration("guess@acme.example");
+        body["password"] = json!(password);
+        let answer = nexo.post("/api/auth/register", &body).await;
+        answer.assert_problem(422, "validation_failed");
+        assert_eq!(answer.field_errors(), [("/password".to_owned(), code.to_owned())], "{password}");
+        let message = text(&answer.body["errors"][0], "message");
+        assert!(message.starts_with(hint) && message.contains("words"), "{message}");
+        assert!(!answer.body.to_string().contains(password));
+    }
+    assert_eq!(nexo.post("/api/auth/register", &registration("guess@acme.example")).await.status, 201);
 }

@@ -1,4 +1,4 @@
-//! A handler that panics or never ends, behind the gateway.
+//! A handler that panics, never ends or warns, behind the gateway.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use http::{Request, StatusCode};
-use nexo_api::{Access, Operation, Problem, Routes, Shape, Verb, app_with_deadline};
+use nexo_api::{Access, Operation, Problem, RequestContext, Routes, Shape, Verb, app_with_deadline};
 use nexo_local::{Gateway, Template, function, system_clock};
 use nexo_tests::project;
 use serde_json::Value;
@@ -42,7 +42,10 @@ fn gateway(log: &Arc<Mutex<Vec<String>>>) -> Gateway {
     let routes = Routes::new(&platform, "/health")
         .on(operation("/auth", "panics"), panics)
         .on(operation("/crm", "hangs"), hangs)
-        .on(operation("", "works"), async || StatusCode::OK);
+        .on(operation("", "works"), async |context: RequestContext| {
+            context.warn("done, but for one thing".to_owned());
+            StatusCode::OK
+        });
     let handle = function(app_with_deadline(routes, Duration::from_millis(200)));
     let mut template = Template::read(&project().join("template.yaml"), &BTreeMap::new()).unwrap();
     template.functions.retain(|id, _| id == "HealthFunction");
@@ -91,4 +94,14 @@ async fn a_request_that_takes_too_long_is_a_504_before_the_gateway_gives_up() {
     assert_eq!(body["requestId"], "mine");
     let line: Value = serde_json::from_str(&log.lock().unwrap()[0]).unwrap();
     assert_eq!((&line["status"], &line["code"]), (&Value::from(504), &Value::from("deadline_exceeded")));
+}
+
+#[tokio::test]
+async fn what_went_wrong_besides_is_in_the_log_of_a_request_that_succeeds() {
+    let log = Arc::default();
+    let gateway = gateway(&log);
+    assert_eq!(get(&gateway, "/health").await.0, StatusCode::OK);
+    let line: Value = serde_json::from_str(&log.lock().unwrap()[0]).unwrap();
+    assert_eq!((&line["status"], &line["level"]), (&Value::from(200), &Value::from("WARN")));
+    assert_eq!((&line["warning"], line.get("cause")), (&Value::from("done, but for one thing"), None));
 }

@@ -157,8 +157,8 @@ impl Directory {
         self.update(&attempts.0, &change).await.map(drop)
     }
 
-    /// Opens a session after a right password: the session, the count of failures gone, and the
-    /// network remembered, in one transaction.
+    /// Opens a session after a right password: the session, the count of failures gone, the network
+    /// remembered, and the password's hash replaced by `renewed` if there is one, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the login was changed meanwhile.
@@ -166,6 +166,7 @@ impl Directory {
         &self,
         email: &Email,
         login: &Login,
+        renewed: Option<&str>,
         session: &SessionId,
         state: &Session,
         cleared: &Attempts,
@@ -179,6 +180,9 @@ impl Directory {
         let networks = login.networks.iter().cloned().map(AttributeValue::S).collect();
         seen.set("networks", AttributeValue::L(networks));
         seen.set("lastLoginAt", AttributeValue::S(state.created_at.to_string()));
+        if let Some(renewed) = renewed {
+            seen.set("passwordHash", AttributeValue::S(renewed.into()));
+        }
         seen.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
         transaction.update((), item_key(&DirectoryKey::login(email)), &seen)?;
         transaction.delete((), item_key(&cleared.0))?;
