@@ -13,12 +13,14 @@ mod app;
 mod body;
 mod context;
 mod extract;
+mod idempotency;
 mod list;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 mod parse;
 mod platform;
 mod problem;
+mod record;
 mod resource;
 mod routes;
 mod serve;

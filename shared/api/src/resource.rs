@@ -3,18 +3,19 @@
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use nexo_domain::Permission;
-use nexo_store::{Created, Entity, Idempotency, Input as Given, Record, StoreError};
+use nexo_store::{Created, Entity, Idempotency, Record, StoreError};
 use nexo_tenant_key::CursorKey;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
 
-use crate::body::{MERGE_PATCH, lay_over, members, read_object, sample, settle};
+use crate::body::{MERGE_PATCH, read_object};
 use crate::extract::{IfMatch, IfNoneMatch, Tenant};
+use crate::idempotency::{digest, given_key};
 use crate::list::{FilterParameter, ListRequest};
-use crate::parse::{FieldErrors, merge_patch, parse};
+use crate::parse::{FieldErrors, merge_patch};
+use crate::record::{judge, read_patch, read_record};
 use crate::routes::Verb;
 use crate::{Access, Code, Described, Id, Operation, Platform, Problem, Routes, shape};
 
@@ -172,7 +173,7 @@ async fn handle_list<R: Resource>(
 }
 
 async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<Response, Problem> {
-    let key = idempotency_key(request.headers())?;
+    let key = given_key(request.headers())?;
     let mut document = read_object(request, JSON).await?;
     let idempotency = key.map(|key| Idempotency { key, request_digest: digest::<R>(&document) });
     // Whoever creates a record is responsible for it, unless the body says otherwise.
@@ -318,121 +319,6 @@ const JSON: &[&str] = &["application/json"];
 
 /// Says that an answer is the first one, given again.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-
-const LONGEST_KEY: usize = 255;
-
-/// `Idempotency-Key`, as sent: 1 to 255 visible characters.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
-    };
-    let key = value.to_str().ok().map(str::trim).filter(|key| (1..=LONGEST_KEY).contains(&key.len()));
-    key.map(|key| Some(key.to_owned())).ok_or_else(|| {
-        Problem::new(
-            Code::MalformedRequest,
-            format!("`Idempotency-Key` must have 1 to {LONGEST_KEY} visible ASCII characters."),
-        )
-    })
-}
-
-/// What the request was: the same members in another order are the same request.
-fn digest<R: Resource>(document: &Map<String, Value>) -> String {
-    use base64::Engine as _;
-    let mut hash = Sha256::new();
-    hash.update(R::PATH);
-    hash.update(canonical(document));
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(hash.finalize())
-}
-
-fn canonical(document: &Map<String, Value>) -> String {
-    fn sorted(value: &Value) -> Value {
-        match value {
-            Value::Object(members) => {
-                let ordered: std::collections::BTreeMap<_, _> = members.iter().collect();
-                Value::Object(
-                    ordered.into_iter().map(|(name, value)| (name.clone(), sorted(value))).collect(),
-                )
-            }
-            Value::Array(elements) => Value::Array(elements.iter().map(sorted).collect()),
-            other => other.clone(),
-        }
-    }
-    sorted(&Value::Object(document.clone())).to_string()
-}
-
-/// The members that every record has besides its own.
-const COMMON: [&str; 3] = ["ownerId", "tags", "externalId"];
-
-/// [`COMMON`], on their own.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Common {
-    #[serde(default)]
-    owner_id: Option<nexo_domain::UserId>,
-    #[serde(default)]
-    tags: nexo_domain::Tags,
-    #[serde(default)]
-    external_id: Option<nexo_domain::Text<255>>,
-}
-
-/// Reads a whole record's body, and judges it.
-fn read_record<R: Resource>(document: Map<String, Value>) -> Result<Given<R>, Problem> {
-    let input = parse_record::<R>(document, &sample(R::SAMPLE)?).map_err(Problem::invalid)?;
-    judge(&input)?;
-    Ok(input)
-}
-
-/// Applies the rules across fields.
-fn judge<R: Resource>(input: &Given<R>) -> Result<(), Problem> {
-    let mut errors = FieldErrors::default();
-    input.fields.validate(&mut errors);
-    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
-}
-
-fn parse_record<R: Resource>(
-    mut document: Map<String, Value>,
-    sample: &Map<String, Value>,
-) -> Result<Given<R>, FieldErrors> {
-    let common: Map<_, _> = COMMON.iter().filter_map(|name| document.remove_entry(*name)).collect();
-    match (parse::<Common>(common, &Map::new()), parse::<R>(document, sample)) {
-        (Ok(common), Ok(fields)) => Ok(Given {
-            owner_id: common.owner_id,
-            tags: common.tags,
-            external_id: common.external_id,
-            fields,
-        }),
-        (common, fields) => {
-            let mut errors = common.err().unwrap_or_default();
-            errors.extend(fields.err().unwrap_or_default());
-            Err(errors)
-        }
-    }
-}
-
-/// Reads a patch's members.
-fn read_patch<R: Resource>(patch: &Map<String, Value>) -> Result<Given<R>, Problem> {
-    let sample = sample(R::SAMPLE)?;
-    let known = members(&parse_record::<R>(sample.clone(), &sample).map_err(Problem::invalid)?)?;
-    let (document, mut errors) = lay_over(patch, &sample, &known);
-    let objects = patch.iter().filter(|(name, value)| value.is_object() && known.contains_key(*name));
-    let mut parts = sample.clone();
-    parts.extend(objects.map(|(name, value)| (name.clone(), without_nulls(value))));
-    if parts != sample {
-        errors.extend(parse_record::<R>(parts, &sample).err().unwrap_or_default().of_parts());
-    }
-    settle(parse_record::<R>(document, &sample), errors)
-}
-
-/// What a merge patch adds; its nulls only take away.
-fn without_nulls(value: &Value) -> Value {
-    match value {
-        Value::Object(members) => {
-            let given = members.iter().filter(|(_, value)| !value.is_null());
-            Value::Object(given.map(|(name, value)| (name.clone(), without_nulls(value))).collect())
-        }
-        other => other.clone(),
-    }
-}
 
 /// The problem for a failed write.
 fn refused_write<R: Resource>(error: StoreError) -> Problem {
