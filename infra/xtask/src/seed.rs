@@ -85,7 +85,7 @@ struct Model {
     account: String,
     user: String,
     client: String,
-    /// The items that make an account: its own, its user's, the user's address.
+    /// The items that make an account: its own, its user's, the user's address and access.
     identity: Vec<String>,
     record: String,
 }
@@ -125,6 +125,8 @@ impl DataSet {
         for kind in ["ACC", "USR"] {
             identity.extend(items(format!("A#{account}#{kind}")).await?);
         }
+        let of_sessions = items(format!("A#{account}#SES#{user}")).await?;
+        identity.extend(of_sessions.into_iter().filter(|item| item["sk"]["S"] == "ACCESS"));
         let client = ulid(&client.into());
         let records = items(format!("A#{account}#CLI")).await?;
         let record =

@@ -33,7 +33,7 @@ fn each_change_for_the_worse_is_noticed() {
         ),
         ("      RetentionInDays: !Ref LogRetentionDays\n", "", "HttpApiLogGroup: keeps its lines for ever"),
         (
-            "Action: dynamodb:GetItem",
+            "Action: [dynamodb:GetItem, dynamodb:BatchGetItem]",
             "Action: dynamodb:*",
             "ClientsFunctionRole: has a statement with a wildcard action",
         ),
