@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use nexo_api::{Problem, json};
-use nexo_identity::{Clock, KEY_PERIOD_SECONDS, PublicKey};
+use nexo_identity::{Clock, PublicKey, key_period};
 use nexo_store::Directory;
 use serde::Serialize;
 
@@ -27,8 +27,7 @@ impl Published {
 
     fn is_due(&self, now: i64) -> bool {
         let at = self.0.load(Ordering::Relaxed);
-        let period = |seconds: i64| seconds.div_euclid(KEY_PERIOD_SECONDS);
-        period(at) != period(now) || now - at >= CHECKED_EVERY
+        key_period(at) != key_period(now) || now - at >= CHECKED_EVERY
     }
 }
 

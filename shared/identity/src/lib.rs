@@ -23,7 +23,7 @@ pub use clock::Clock;
 pub use credentials::{CredentialCache, CredentialVendor, Credentials, VendError};
 pub use principal::{Principal, Verified};
 pub use refresh::{RefreshKey, RefreshToken};
-pub use signer::{KEY_PERIOD_SECONDS, SignError, Signer};
+pub use signer::{KEY_PERIOD_SECONDS, SignError, Signer, key_period};
 pub use token::{ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, PublicKey};
 pub use verifier::{
     Directory, DirectoryError, KEY_COPY_SECONDS, LONGEST_KEY_COPY_SECONDS, REVOCATION_SECONDS, SessionState,

@@ -51,7 +51,7 @@ impl Signer {
         }
         Ok(Self {
             secret: secret.to_vec(),
-            keys: Mutex::new(Arc::new(Keys::of(secret, period(clock.now_seconds())))),
+            keys: Mutex::new(Arc::new(Keys::of(secret, key_period(clock.now_seconds())))),
             refresh: RefreshKey::new(derive(secret, b"nexo refresh token hmac 1")),
             issuer: issuer.into(),
             clock,
@@ -105,7 +105,7 @@ impl Signer {
     }
 
     fn keys_at(&self, seconds: i64) -> Arc<Keys> {
-        let period = period(seconds);
+        let period = key_period(seconds);
         // What is held is whole even if a holder of the lock panicked: each change is one statement.
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.period != period {
@@ -136,8 +136,8 @@ impl Keys {
     }
 }
 
-/// The number of the period that an instant is in.
-fn period(seconds: i64) -> i64 {
+/// The number of the period of [`KEY_PERIOD_SECONDS`] that an instant, in seconds of Unix time, is in.
+pub fn key_period(seconds: i64) -> i64 {
     seconds.div_euclid(KEY_PERIOD_SECONDS)
 }
 
