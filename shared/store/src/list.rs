@@ -84,11 +84,10 @@ impl TenantTable {
     pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
         let index = query.order.index();
-        let mut query = query.clone();
-        query.filters.extend(self.owner.map(|owner| Filter::Equals(OWNER, owner.to_string())));
-        let query = &query;
-        let conditions = Conditions::of(query, &index, &partition);
-        let filtered = !query.filters.is_empty() && conditions.filter.is_some();
+        let own = self.owner.map(|owner| Filter::Equals(OWNER, owner.to_string()));
+        let filters: Vec<&Filter> = query.filters.iter().chain(&own).collect();
+        let conditions = Conditions::of(&filters, query.order, &index, &partition);
+        let filtered = !filters.is_empty() && conditions.filter.is_some();
         let mut found: Vec<Item> = Vec::new();
         let mut start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
         let mut read = 0;
@@ -178,7 +177,7 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn of(query: &ListQuery, index: &Index, partition: &Partition) -> Self {
+    fn of(given: &[&Filter], order: Order, index: &Index, partition: &Partition) -> Self {
         let mut placeholders = Expression::new();
         let mut key = placeholders.equals("pk", "partition", partition.as_str());
         let mut filters = Vec::new();
@@ -186,7 +185,7 @@ impl Conditions {
             // Deleted records have left the indexes; in the table itself they are still there.
             filters.push(placeholders.absent("deletedAt"));
         }
-        for (number, filter) in query.filters.iter().enumerate() {
+        for (number, filter) in given.iter().enumerate() {
             let value = format!("filter{number}");
             match filter {
                 Filter::Equals(attribute, wanted) => {
@@ -197,7 +196,7 @@ impl Conditions {
                 }
                 Filter::NamePrefix(prefix) => {
                     let test = placeholders.function("begins_with", "gsi1sk", &value, &fold(prefix));
-                    if query.order == Order::Name {
+                    if order == Order::Name {
                         key = format!("{key} AND {test}");
                     } else {
                         filters.push(test);
