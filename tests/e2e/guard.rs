@@ -122,7 +122,13 @@ async fn only_credentials_that_were_given_out_are_taken() {
     let account = other.account();
     let expires_at_ms = u64::MAX;
     let forged = LocalIssuer::random().unwrap();
-    let forged = forged.seal(&CallerIdentity::Tenant { account: account.clone(), expires_at_ms }).unwrap();
+    let forged = forged
+        .seal(&CallerIdentity::Tenant {
+            role: "TenantRole".to_owned(),
+            account: account.clone(),
+            expires_at_ms,
+        })
+        .unwrap();
     let genuine = nexo.tenant_token(&account).await;
     let mut changed = genuine.clone();
     let last = changed.pop().unwrap();
@@ -195,16 +201,17 @@ async fn a_functions_own_role_reaches_no_tenants_data() {
 #[tokio::test]
 async fn only_a_function_of_records_gets_an_accounts_credentials() {
     let nexo = Nexo::start().await;
+    let role = &nexo.server().template().roles["TenantRole"].arn;
     let (own, other) = two_companies(&nexo).await;
     let account = other.account();
     for function in nexo.server().template().functions.keys() {
-        let given = nexo.assume(&nexo.function_token(function), &account).await;
+        let given = nexo.assume(&nexo.function_token(function), role, &account).await;
         assert_eq!(given.is_ok(), function == "ClientsFunction", "{function}: {given:?}");
     }
     // Nor does an account's session lead to another's, and the tag is one account, never a pattern.
     let tenant = nexo.tenant_token(&own.account()).await;
-    assert!(nexo.assume(&tenant, &account).await.unwrap_err().contains("InvalidClientTokenId"));
-    assert!(nexo.assume("forged", &account).await.is_err());
+    assert!(nexo.assume(&tenant, role, &account).await.unwrap_err().contains("InvalidClientTokenId"));
+    assert!(nexo.assume("forged", role, &account).await.is_err());
     let clients = nexo.function_token("ClientsFunction");
     let one = "?".repeat(26);
     for pattern in [
@@ -214,7 +221,7 @@ async fn only_a_function_of_records_gets_an_accounts_credentials() {
         &account.to_lowercase(),
         &format!("{account}&Tags.member.2.Key=x&Tags.member.2.Value=y"),
     ] {
-        let given = nexo.assume(&clients, pattern).await;
+        let given = nexo.assume(&clients, role, pattern).await;
         assert!(given.is_err(), "{pattern}: {given:?}");
     }
 }

@@ -224,7 +224,7 @@ impl Company<'_> {
             let copy = item.replace(owner, user.ulid()).replace(&self.email, &email);
             let mut item: Value = serde_json::from_str(&copy).expect("an item");
             if sort == "ACCESS" {
-                item["role"] = json!({"S": role});
+                item["roleIds"] = json!({"L": [{"S": role}]});
             }
             self.put_identity_item(&item).await;
         }
@@ -237,7 +237,7 @@ impl Company<'_> {
     pub async fn set_role(&self, role: &str) {
         let partition = format!("A#{}#SES#{}", self.account(), table::ulid(self.user()));
         let mut access = self.identity_item(&partition, "ACCESS").await;
-        access["role"] = json!({"S": role});
+        access["roleIds"] = json!({"L": [{"S": role}]});
         self.put_identity_item(&access).await;
     }
 

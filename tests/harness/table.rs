@@ -20,14 +20,16 @@ impl Nexo {
 
     /// The session token that `ClientsFunction` gets for an account, from the guard's own STS.
     pub async fn tenant_token(&self, account: &str) -> String {
-        let answer = self.assume(&self.function_token("ClientsFunction"), account).await;
+        let role = &self.server().template().roles["TenantRole"].arn;
+        let answer = self.assume(&self.function_token("ClientsFunction"), role, account).await;
         answer.unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
-    /// What STS answers to `token`'s holder who asks for an account: a session token, or XML.
-    pub async fn assume(&self, token: &str, account: &str) -> Result<String, String> {
+    /// What STS answers to `token`'s holder who asks for a role (an ARN) and an account: a session token,
+    /// or XML.
+    pub async fn assume(&self, token: &str, role: &str, account: &str) -> Result<String, String> {
         let form = format!(
-            "Action=AssumeRole&Version=2011-06-15&RoleArn=arn&RoleSessionName=test&DurationSeconds=3600\
+            "Action=AssumeRole&Version=2011-06-15&RoleArn={role}&RoleSessionName=test&DurationSeconds=3600\
              &Tags.member.1.Key=account&Tags.member.1.Value={account}"
         );
         let request = http::Request::builder()

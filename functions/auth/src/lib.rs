@@ -89,7 +89,7 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
         published: Arc::new(Published::now(&platform.clock)),
         hasher: Hasher::default(),
     };
-    let platform = platform.clone().always_checking_the_session(&settings.issuer);
+    let platform = platform.always_checking_the_session();
     let [register, login, refresh, logout, logout_all, change_password] = CREDENTIALS;
     let [profile, change_profile, sessions, revoke] = OWN;
     Ok(Routes::new(&platform, "/api/auth")

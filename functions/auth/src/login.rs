@@ -1,12 +1,14 @@
 //! `POST /api/auth/login`.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext};
-use nexo_domain::{Email, kind};
-use nexo_identity::Principal;
+use nexo_domain::{Email, UserStatus, kind};
+use nexo_identity::{Principal, Standing};
 use nexo_store::{AttemptCount, Login, StoreError};
 use serde::Deserialize;
 
@@ -68,6 +70,9 @@ pub(crate) async fn login(
         StoreError::NotFound => Problem::invalid_credentials(),
         error => error.into(),
     })?;
+    if access.status != UserStatus::Active {
+        return Err(Problem::invalid_credentials());
+    }
     // Only a login has the password to hash anew; if that fails now, the next one does it.
     let renewed = auth.hasher.renew(password.clone(), &login.password_hash).await.unwrap_or_else(|problem| {
         context.warn(format!("password hash not renewed: {}", problem.cause().unwrap_or_default()));
@@ -95,7 +100,8 @@ pub(crate) async fn login(
     };
     // The session is open: that one attempt too many stays counted for an hour must not undo it.
     let _ = directory.forgive(&by_network.attempts).await;
-    let principal = Principal { account: login.account_id, user: login.user_id, session, role: access.role };
+    let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });
+    let principal = Principal { account: login.account_id, user: login.user_id, session, standing };
     let user = User::new(&principal, &profile);
     auth.answer(StatusCode::OK, &principal, 0, token_delivery, Some(user))
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use nexo_api::{IfMatch, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{Email, LanguageTag, Role, Text, TimeZoneName, Timestamp, UserId, WebUrl};
+use nexo_domain::{Email, LanguageTag, RoleRef, Text, TimeZoneName, Timestamp, UserId, WebUrl};
 use nexo_identity::Principal;
 use nexo_store::{Profile, ProfileChange, StoreError};
 use serde::{Deserialize, Serialize};
@@ -43,13 +43,12 @@ pub(crate) struct ProfileView {
     locale: Option<LanguageTag>,
     time_zone: Option<TimeZoneName>,
     avatar_url: Option<WebUrl>,
-    roles: Vec<Role>,
+    role_ids: Vec<RoleRef>,
 }
 
 fn view(principal: &Principal, profile: Profile) -> ProfileView {
-    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, created_at, version } =
+    let Profile { email, first_name, last_name, locale, time_zone, avatar_url, created_at, version, .. } =
         profile;
-    let roles = vec![principal.role];
     ProfileView {
         id: principal.user,
         version,
@@ -60,7 +59,7 @@ fn view(principal: &Principal, profile: Profile) -> ProfileView {
         locale,
         time_zone,
         avatar_url,
-        roles,
+        role_ids: principal.standing.roles.clone(),
     }
 }
 
@@ -83,6 +82,9 @@ pub(crate) async fn get(
     Ok(answer(&principal, directory.profile(&principal.account, &principal.user).await?))
 }
 
+/// How often a change without `If-Match` starts over because another write came between.
+const ATTEMPTS: usize = 4;
+
 /// Changes the own profile.
 pub(crate) async fn change(
     State(platform): State<Platform>,
@@ -94,7 +96,14 @@ pub(crate) async fn change(
     let directory = platform.directory(context.meter());
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     let wanted = ProfileChange { values: &values, fields: &fields, expected };
-    match directory.change_profile(&principal.account, &principal.user, &wanted).await {
+    let mut outcome = Err(StoreError::Busy);
+    for _ in 0..ATTEMPTS {
+        outcome = directory.change_profile(&principal.account, &principal.user, &wanted).await;
+        if !matches!(outcome, Err(StoreError::Busy)) {
+            break;
+        }
+    }
+    match outcome {
         Ok(changed) => Ok(answer(&principal, changed)),
         Err(stale @ StoreError::Stale { .. }) => {
             let current = directory.profile(&principal.account, &principal.user).await?;

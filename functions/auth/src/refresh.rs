@@ -4,13 +4,15 @@
 //! session ends. The one exception is its immediate successor within ten seconds, for a client that
 //! lost the answer: it gets the same successor again (RFC 9700, section 4.14.2).
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use nexo_api::{Input, OptionalBody, Platform, Problem, RequestContext};
-use nexo_identity::{Principal, RefreshToken};
-use nexo_store::{Access, Directory, Rotation, Session, SessionUse};
+use nexo_identity::{Principal, RefreshToken, Standing};
+use nexo_store::{Directory, Rotation, Session, SessionUse};
 use serde::Deserialize;
 
 use crate::tokens::{TokenDelivery, from_cookie};
@@ -60,8 +62,12 @@ pub(crate) async fn refresh(
         Rotation::Found(session) => judge(&platform, &directory, &token, session).await?,
     };
     let access = directory.access(&token.account, &token.user).await?;
-    let Some(Access { role }) = access else { return Err(refused("there is no such user any more")) };
-    let principal = Principal { account: token.account, user: token.user, session: token.session, role };
+    let access = access.filter(|access| access.admits(&token.session));
+    let access = access.ok_or_else(|| refused("the user is disabled or no more"))?;
+    // The token names the roles; what those of the account's own grant is looked up where it is used.
+    let standing = Standing { roles: access.role_ids, ..Standing::default() };
+    let RefreshToken { account, user, session: id, .. } = token;
+    let principal = Principal { account, user, session: id, standing: Arc::new(standing) };
     auth.answer(StatusCode::OK, &principal, session.generation, delivery, None)
 }
 

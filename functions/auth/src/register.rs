@@ -1,5 +1,7 @@
 //! `POST /api/auth/register`.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
@@ -49,25 +51,17 @@ pub(crate) async fn register(
     auth.keep_keys_published(&directory, &platform.clock).await?;
     let password_hash = auth.hasher.hash(new.password).await?;
     let clock = &platform.clock;
-    let now = clock.now();
     let minted = |error| Problem::internal(&error);
     let principal = Principal {
         account: clock.mint().map_err(minted)?,
         user: clock.mint().map_err(minted)?,
         session: clock.mint().map_err(minted)?,
-        role: Role::Owner,
+        standing: Arc::new(Role::Owner.into()),
     };
+    let access = Access::new(principal.standing.roles.clone());
     let caller = context.caller();
-    let profile = Profile {
-        email: new.email.clone(),
-        first_name: new.first_name,
-        last_name: new.last_name,
-        locale: None,
-        time_zone: None,
-        avatar_url: None,
-        created_at: now,
-        version: 1,
-    };
+    let names = [new.first_name, new.last_name];
+    let profile = Profile::new(principal.user, new.email.clone(), names, &access, clock.now());
     let user = User::new(&principal, &profile);
     let account = NewAccount {
         account: principal.account,
@@ -82,7 +76,7 @@ pub(crate) async fn register(
         },
         session: principal.session,
         state: sessions::begin(clock, &caller),
-        access: Access { role: principal.role },
+        access,
     };
     if !directory.register(&account).await? {
         return Err(Problem::new(Code::AlreadyExists, "This email is registered already. Log in instead."));

@@ -4,7 +4,7 @@ use axum::response::Response;
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use nexo_api::{Problem, json};
-use nexo_domain::{Email, Role, Text, UserId};
+use nexo_domain::{Email, RoleRef, Text, UserId};
 use nexo_identity::{ACCESS_TOKEN_SECONDS, Principal, RefreshToken};
 use nexo_store::Profile;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub(crate) struct User {
     email: Email,
     first_name: Text<100>,
     last_name: Text<100>,
-    roles: Vec<Role>,
+    role_ids: Vec<RoleRef>,
 }
 
 impl User {
@@ -67,7 +67,7 @@ impl User {
             email: profile.email.clone(),
             first_name: profile.first_name.clone(),
             last_name: profile.last_name.clone(),
-            roles: vec![principal.role],
+            role_ids: principal.standing.roles.clone(),
         }
     }
 }

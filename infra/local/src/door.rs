@@ -68,7 +68,6 @@ struct Inner {
     keys: Keys,
     /// The statements of each role, by logical id.
     roles: BTreeMap<String, Vec<Statement>>,
-    tenant_role: String,
     log: DoorLog,
     faults: Faults,
 }
@@ -87,20 +86,12 @@ struct Permit {
 }
 
 impl Door {
-    /// A guard for `engine` that judges by the roles of `template`. A tenant's caller is judged by
-    /// the role whose logical id is `tenant_role`, with the account as its session tag. `clock` says
-    /// when a session is over.
-    pub fn new(
-        engine: Engine,
-        issuer: LocalIssuer,
-        template: &Template,
-        tenant_role: &str,
-        clock: Clock,
-    ) -> Self {
+    /// A guard for `engine` that judges by the roles of `template`. `clock` says when a session is over.
+    pub fn new(engine: Engine, issuer: LocalIssuer, template: &Template, clock: Clock) -> Self {
         Self {
             inner: Arc::new(Inner {
                 engine,
-                sts: LocalSts::new(issuer.clone(), template, tenant_role, clock.clone()),
+                sts: LocalSts::new(issuer.clone(), template, clock.clone()),
                 clock,
                 issuer,
                 keys: Keys::new(&template.table),
@@ -109,7 +100,6 @@ impl Door {
                     .iter()
                     .map(|(id, role)| (id.clone(), role.statements.clone()))
                     .collect(),
-                tenant_role: tenant_role.to_owned(),
                 log: DoorLog::default(),
                 faults: Faults::default(),
             }),
@@ -285,8 +275,8 @@ impl Inner {
     fn judge(&self, caller: &CallerIdentity, operation: &str, body: &[u8]) -> Result<Permit, Refusal> {
         let (role, tags) = match caller {
             CallerIdentity::Function { role } => (role, BTreeMap::new()),
-            CallerIdentity::Tenant { account, .. } => {
-                (&self.tenant_role, BTreeMap::from([("account".to_owned(), account.clone())]))
+            CallerIdentity::Tenant { role, account, .. } => {
+                (role, BTreeMap::from([("account".to_owned(), account.clone())]))
             }
         };
         let denied = |what: &str, why: &str| Refusal {

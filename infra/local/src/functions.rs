@@ -18,6 +18,7 @@ pub const FUNCTIONS: &[(&str, MakeRoutes)] = &[
     ("ClientsFunction", |platform, _| Ok(clients::routes(platform))),
     ("FallbackFunction", |platform, _| Ok(fallback::routes(platform))),
     ("HealthFunction", |platform, _| Ok(health::routes(platform))),
+    ("UsersFunction", |platform, _| Ok(users::routes(platform))),
 ];
 
 /// The settings of `auth`, from its environment.

@@ -23,8 +23,10 @@ pub enum CallerIdentity {
         /// The logical id of the role in the template.
         role: String,
     },
-    /// A function that has assumed the tenant role for one account.
+    /// A function that has assumed a role for one account.
     Tenant {
+        /// The logical id of the role in the template.
+        role: String,
         /// The account: 26 characters, a ULID in capitals.
         account: String,
         /// When the session ends, in milliseconds since 1970.
@@ -148,7 +150,7 @@ mod tests {
     const ACCOUNT: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
     fn tenant(expires_at_ms: u64) -> CallerIdentity {
-        CallerIdentity::Tenant { account: ACCOUNT.to_owned(), expires_at_ms }
+        CallerIdentity::Tenant { role: "TenantRole".to_owned(), account: ACCOUNT.to_owned(), expires_at_ms }
     }
 
     #[test]
@@ -179,7 +181,11 @@ mod tests {
     fn only_an_account_can_be_sealed() {
         let issuer = LocalIssuer::random().unwrap();
         for account in ["", "*", "01arz3ndektsv4rrffq69g5fav", "81ARZ3NDEKTSV4RRFFQ69G5FAV"] {
-            let caller = CallerIdentity::Tenant { account: account.to_owned(), expires_at_ms: 1 };
+            let caller = CallerIdentity::Tenant {
+                role: "TenantRole".to_owned(),
+                account: account.to_owned(),
+                expires_at_ms: 1,
+            };
             assert!(issuer.seal(&caller).is_err(), "{account}");
         }
     }

@@ -24,9 +24,6 @@ use crate::secrets::Secrets;
 use crate::template::IpRateLimit;
 use crate::{Door, DoorConnector, Engine, FunctionHandle, Gateway, Storage, Template, function};
 
-/// The role that functions assume for an account's data.
-const TENANT_ROLE: &str = "TenantRole";
-
 /// How long expired items stay, as DynamoDB's TTL removes them in the background.
 const SWEEP: std::time::Duration = std::time::Duration::from_mins(1);
 
@@ -114,7 +111,7 @@ impl Server {
         let engine = Engine::open(storage, &template.table).map_err(|error| data(error.to_string()))?;
         let clock = options.clock.clone();
         let time: crate::Clock = Arc::new(move || u64::try_from(clock.now_ms()).unwrap_or_default());
-        let door = Door::new(engine.clone(), issuer.clone(), &template, TENANT_ROLE, time.clone());
+        let door = Door::new(engine.clone(), issuer.clone(), &template, time.clone());
         if let Some(external) = &options.external {
             let made = ensure_table(&external.endpoint, REGION, external.credentials(), &template.table);
             made.await.map_err(StartError::Data)?;

@@ -1,6 +1,6 @@
-//! Assuming the tenant role, as STS on AWS allows it.
+//! Assuming a role for one account, as STS on AWS allows it.
 //!
-//! A role forgotten in the template's lists (who may assume the tenant role, whom it trusts) would
+//! A role forgotten in the template's lists (who may assume which role, whom that trusts) would
 //! be noticed on AWS only; here it fails in the same way.
 
 use std::collections::BTreeMap;
@@ -19,11 +19,10 @@ const ACCOUNT_TAG: &str = "account";
 pub struct LocalSts {
     issuer: LocalIssuer,
     roles: BTreeMap<String, Role>,
-    tenant_role: String,
     clock: Clock,
 }
 
-/// A session of the tenant role.
+/// A session of a role, for one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantSession {
     /// The session token for the SDK's credentials.
@@ -35,14 +34,14 @@ pub struct TenantSession {
 /// Why no session is given.
 #[derive(Debug, thiserror::Error)]
 pub enum StsError {
-    /// The caller's policy or the tenant role's trust does not allow it.
+    /// The caller's policy or the other role's trust does not allow it.
     #[error("{role} is not authorized to perform: {action} on {tenant_role}: {reason}")]
     Denied {
         /// The logical id of the caller's role.
         role: String,
         /// The STS action.
         action: &'static str,
-        /// The logical id of the tenant role.
+        /// The ARN of the role it asked for.
         tenant_role: String,
         /// What refused it.
         reason: String,
@@ -59,10 +58,9 @@ impl std::fmt::Debug for LocalSts {
 }
 
 impl LocalSts {
-    /// An STS for the roles of `template`; `tenant_role` is the logical id of the one that functions
-    /// assume for an account.
-    pub fn new(issuer: LocalIssuer, template: &Template, tenant_role: &str, clock: Clock) -> Self {
-        Self { issuer, roles: template.roles.clone(), tenant_role: tenant_role.to_owned(), clock }
+    /// An STS for the roles of `template`.
+    pub fn new(issuer: LocalIssuer, template: &Template, clock: Clock) -> Self {
+        Self { issuer, roles: template.roles.clone(), clock }
     }
 
     /// The token of a function's own role, given by its logical id.
@@ -73,29 +71,32 @@ impl LocalSts {
         self.issuer.seal(&CallerIdentity::Function { role: role.to_owned() })
     }
 
-    /// A session of the tenant role for `account`, asked for by the function role `role` (a logical
-    /// id).
+    /// A session of the role `asked` (an ARN) for `account`, asked for by the function role `role` (a
+    /// logical id).
     ///
     /// # Errors
     /// The role may not, or `account` is no account.
-    pub fn assume_tenant(&self, role: &str, account: &str) -> Result<TenantSession, StsError> {
+    pub fn assume_tenant(&self, role: &str, asked: &str, account: &str) -> Result<TenantSession, StsError> {
+        let denied = |action, reason| StsError::Denied {
+            role: role.to_owned(),
+            action,
+            tenant_role: asked.to_owned(),
+            reason,
+        };
+        let tenant = self.roles.iter().find(|(_, known)| known.arn == asked);
+        let (id, tenant) =
+            tenant.ok_or_else(|| denied("sts:AssumeRole", "there is no such role".to_owned()))?;
         for action in ["sts:AssumeRole", "sts:TagSession"] {
-            self.check(role, account, action).map_err(|reason| StsError::Denied {
-                role: role.to_owned(),
-                action,
-                tenant_role: self.tenant_role.clone(),
-                reason,
-            })?;
+            self.check(role, tenant, account, action).map_err(|reason| denied(action, reason))?;
         }
         let expires_at_ms = (self.clock)().saturating_add(SESSION_MS);
-        let caller = CallerIdentity::Tenant { account: account.to_owned(), expires_at_ms };
+        let caller = CallerIdentity::Tenant { role: id.clone(), account: account.to_owned(), expires_at_ms };
         Ok(TenantSession { token: self.issuer.seal(&caller)?, expires_at_ms })
     }
 
     /// Both sides must agree: the caller's policy, and the trust of the role it asks for.
-    fn check(&self, role: &str, account: &str, action: &str) -> Result<(), String> {
-        let find = |id: &str| self.roles.get(id).ok_or_else(|| format!("no role is called {id}"));
-        let (caller, tenant) = (find(role)?, find(&self.tenant_role)?);
+    fn check(&self, role: &str, tenant: &Role, account: &str, action: &str) -> Result<(), String> {
+        let caller = self.roles.get(role).ok_or_else(|| format!("no role is called {role}"))?;
         let trusted: Vec<Statement> = tenant
             .trust
             .iter()
@@ -138,21 +139,30 @@ mod tests {
         let mut template = Template::read(&path, &BTreeMap::new()).unwrap();
         change(&mut template);
         let issuer = LocalIssuer::from_key([3; 32]);
-        LocalSts::new(issuer, &template, "TenantRole", Arc::new(|| 1_000))
+        LocalSts::new(issuer, &template, Arc::new(|| 1_000))
+    }
+
+    fn assume(sts: &LocalSts, role: &str, asked: &str) -> Result<TenantSession, StsError> {
+        let asked = sts.roles.get(asked).map_or(asked, |role| &role.arn);
+        sts.assume_tenant(role, asked, ACCOUNT)
     }
 
     fn reason(sts: &LocalSts, role: &str) -> String {
-        sts.assume_tenant(role, ACCOUNT).unwrap_err().to_string()
+        assume(sts, role, "TenantRole").unwrap_err().to_string()
     }
 
     #[test]
     fn a_function_that_is_trusted_gets_an_hour() {
-        let session = sts(|_| ()).assume_tenant("ClientsFunctionRole", ACCOUNT).unwrap();
+        let session = assume(&sts(|_| ()), "ClientsFunctionRole", "TenantRole").unwrap();
         assert_eq!(session.expires_at_ms, 3_601_000);
         let opened = LocalIssuer::from_key([3; 32]).open(&session.token, 3_600_999);
         assert_eq!(
             opened,
-            Ok(CallerIdentity::Tenant { account: ACCOUNT.to_owned(), expires_at_ms: 3_601_000 })
+            Ok(CallerIdentity::Tenant {
+                role: "TenantRole".to_owned(),
+                account: ACCOUNT.to_owned(),
+                expires_at_ms: 3_601_000,
+            })
         );
     }
 
@@ -162,6 +172,10 @@ mod tests {
         assert!(reason(&sts, "HealthFunctionRole").contains("its policy: no statement allows"));
         assert!(reason(&sts, "AuthFunctionRole").contains("its policy: no statement allows"));
         assert!(reason(&sts, "Nobody").contains("no role is called Nobody"));
+        let refused = |role: &str, asked: &str| assume(&sts, role, asked).unwrap_err().to_string();
+        assert!(refused("ClientsFunctionRole", "DirectoryRole").contains("its policy: no statement allows"));
+        assert!(refused("UsersFunctionRole", "TenantRole").contains("its policy: no statement allows"));
+        assert!(refused("ClientsFunctionRole", "arn").contains("there is no such role"));
     }
 
     #[test]
@@ -177,7 +191,8 @@ mod tests {
     fn only_an_account_is_a_tag() {
         let sts = sts(|_| ());
         for account in ["", "*", "01arz3ndektsv4rrffq69g5fav", "a#b"] {
-            assert!(sts.assume_tenant("ClientsFunctionRole", account).is_err(), "{account}");
+            let asked = &sts.roles["TenantRole"].arn;
+            assert!(sts.assume_tenant("ClientsFunctionRole", asked, account).is_err(), "{account}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use axum::extract::{FromRequestParts, RawPathParams};
 use http::header::IF_MATCH;
 use http::request::Parts;
-use nexo_domain::IdKind;
+use nexo_domain::{IdKind, Reach};
 use nexo_identity::{Principal, Verified};
 use nexo_store::TenantTable;
 use nexo_tenant_key::TenantScope;
@@ -58,8 +58,8 @@ impl FromRequestParts<Platform> for Tenant {
         let credentials =
             cache.for_principal(&principal).await.map_err(|error| Problem::unavailable(&error))?;
         let scope = TenantScope::new(principal, credentials).map_err(|error| Problem::internal(&error))?;
-        // An operation that needs no permission has no business with the account's records.
-        let reach = context.reach().ok_or_else(|| Problem::internal(&"an operation without a permission"))?;
+        // An operation that needs no permission has no business with others' records.
+        let reach = context.reach().unwrap_or(Reach::Own);
         Ok(Self(TenantTable::new(platform.store.clone(), scope, context.info(), reach)))
     }
 }
@@ -71,11 +71,26 @@ impl<K: IdKind, S: Send + Sync> FromRequestParts<S> for Id<K> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let params = RawPathParams::from_request_parts(parts, state).await;
-        let params = params.map_err(|_| Problem::not_found())?;
-        let text = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
-        text.and_then(|text| nexo_domain::Id::parse(text).ok()).map(Self).ok_or_else(Problem::not_found)
+        in_path(parts, state).await.map(Self)
     }
+}
+
+/// What `{id}` in the path names, where that is more than a record's id. What does not read is 404.
+pub struct Named<T>(pub T);
+
+impl<T: std::str::FromStr, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        in_path(parts, state).await.map(Self)
+    }
+}
+
+async fn in_path<T: std::str::FromStr, S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<T, Problem> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    let params = params.map_err(|_| Problem::not_found())?;
+    let text = params.iter().find(|(name, _)| *name == "id").map(|(_, value)| value);
+    text.and_then(|text| text.parse().ok()).ok_or_else(Problem::not_found)
 }
 
 /// The version in `If-Match` (RFC 9110, section 13.1.1); `None` without the header, or for `*`.

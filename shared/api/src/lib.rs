@@ -29,12 +29,12 @@ mod strict;
 pub use app::{app, app_with_deadline};
 pub use body::{Body, Input, OptionalBody, Patch};
 pub use context::{Caller, RequestContext};
-pub use extract::{Id, IfMatch, SignedIn, Tenant};
+pub use extract::{Id, IfMatch, Named, SignedIn, Tenant};
 pub use list::{FilterKind, FilterParameter};
 pub use parse::{FieldError, FieldErrors};
 pub use platform::{LogSink, Platform};
 pub use problem::{Code, Problem};
-pub use resource::{Resource, json, resource};
+pub use resource::{Resource, answer, created, json, list_and_get, resource, with_etag};
 pub use routes::{Access, Described, Operation, Routes, Shape, Verb};
 pub use serve::serve;
 

@@ -68,8 +68,31 @@ impl Draft<'_> {
 
     /// The path holds the id of a record of kind `K`.
     pub fn id<K: IdKind>(&mut self) -> &mut Self {
-        let schema = self.generator.subschema_for::<nexo_domain::Id<K>>().to_value();
+        self.named::<nexo_domain::Id<K>>()
+    }
+
+    /// The path holds what `T` reads.
+    pub fn named<T: JsonSchema>(&mut self) -> &mut Self {
+        let schema = self.generator.subschema_for::<T>().to_value();
         self.parameters.push(json!({"name": "id", "in": "path", "required": true, "schema": schema}));
+        self
+    }
+
+    /// The answer has an ETag.
+    pub fn etag(&mut self) -> &mut Self {
+        self.headers.insert("ETag".into(), text_header("The record's version"));
+        self
+    }
+
+    /// The answer has an ETag, and the path of what was created.
+    pub fn created(&mut self) -> &mut Self {
+        self.headers.insert("Location".into(), text_header("The record's path"));
+        self.etag()
+    }
+
+    /// The answer is a record of `R`.
+    pub fn record<R: Resource>(&mut self) -> &mut Self {
+        self.answered_with::<R>();
         self
     }
 
@@ -181,7 +204,7 @@ impl Draft<'_> {
 
     fn answered_with<R: Resource>(&mut self) {
         self.answer = Some(self.entity::<R>());
-        self.headers.insert("ETag".into(), text_header("The record's version"));
+        self.etag();
     }
 
     fn query(&mut self, name: &str, description: &str, schema: &Value) {

@@ -73,10 +73,8 @@ impl Platform {
 
     /// Looks at the session of every request instead of once a minute.
     #[must_use]
-    pub fn always_checking_the_session(mut self, issuer: &str) -> Self {
-        let verifier = Verifier::new(issuer, self.clock.clone());
-        self.verifier = Arc::new(verifier.always_checking_the_session());
-        self
+    pub fn always_checking_the_session(&self) -> Self {
+        Self { verifier: Arc::new(self.verifier.always_checking_the_session()), ..self.clone() }
     }
 
     /// The directory, counted by `meter`.

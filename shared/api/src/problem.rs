@@ -41,6 +41,7 @@ pub enum Code {
     MethodNotAllowed,
     Conflict,
     AlreadyExists,
+    LastOwner,
     IdempotencyInProgress,
     StaleVersion,
     PayloadTooLarge,
@@ -67,6 +68,7 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
+            Self::LastOwner => "last_owner",
             Self::IdempotencyInProgress => "idempotency_in_progress",
             Self::StaleVersion => "stale_version",
             Self::PayloadTooLarge => "payload_too_large",
@@ -88,7 +90,9 @@ impl Code {
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict | Self::AlreadyExists | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            Self::Conflict | Self::AlreadyExists | Self::LastOwner | Self::IdempotencyInProgress => {
+                StatusCode::CONFLICT
+            }
             Self::StaleVersion => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -113,6 +117,7 @@ impl Code {
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::Conflict => "The request conflicts with another",
             Self::AlreadyExists => "It exists already",
+            Self::LastOwner => "An account needs an owner",
             Self::IdempotencyInProgress => "A request with this idempotency key is still running",
             Self::StaleVersion => "The record has changed",
             Self::PayloadTooLarge => "The body is too large",
@@ -236,6 +241,15 @@ impl Problem {
     pub fn because(mut self, cause: &impl ToString) -> Self {
         self.0.cause = Some(cause.to_string());
         self
+    }
+
+    /// The record as it is, so that a caller can merge.
+    #[must_use]
+    pub fn with_current(self, current: &impl Serialize) -> Self {
+        match serde_json::to_value(current) {
+            Ok(current) => self.with_member("current", current),
+            Err(_) => self,
+        }
     }
 
     /// Adds a member of its own.

@@ -63,6 +63,12 @@ pub fn resource<R: Resource>(platform: &Platform) -> Routes {
         .on(restore, handle_restore::<R>)
 }
 
+/// The routes of a resource that is listed and read like any other, and written in ways of its own.
+pub fn list_and_get<R: Resource>(platform: &Platform) -> Routes {
+    let [list, _, get, ..] = operations::<R>();
+    Routes::new(platform, R::PATH).on(list, handle_list::<R>).on(get, handle_get::<R>)
+}
+
 /// The table of operations, from which both the routes and their description are made.
 #[cfg_attr(
     feature = "openapi",
@@ -188,10 +194,8 @@ async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<
             }
             (error, _) => refused_write::<R>(error),
         })?;
-    let mut response = answer(StatusCode::CREATED, &entity);
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", R::PATH, entity.id)) {
-        response.headers_mut().insert(LOCATION, location);
-    }
+    let path = format!("{}/{}", R::PATH, entity.id);
+    let mut response = created(answer(StatusCode::CREATED, &entity), &path);
     if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -206,11 +210,7 @@ async fn handle_get<R: Resource>(
     let entity = tenant.get::<R>(&id).await?;
     let etag = etag(&entity);
     if if_none_match.names(&etag) {
-        let mut response = StatusCode::NOT_MODIFIED.into_response();
-        if let Ok(etag) = HeaderValue::from_str(&etag) {
-            response.headers_mut().insert(ETAG, etag);
-        }
-        return Ok(response);
+        return Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), entity.version));
     }
     Ok(answer(StatusCode::OK, &entity))
 }
@@ -340,9 +340,9 @@ async fn with_current<R: Resource>(
     if !stale {
         return problem;
     }
-    match tenant.get_consistent::<R>(id).await.map(|current| serde_json::to_value(&current)) {
-        Ok(Ok(current)) => problem.with_member("current", current),
-        _ => problem,
+    match tenant.get_consistent::<R>(id).await {
+        Ok(current) => problem.with_current(&current),
+        Err(_) => problem,
     }
 }
 
@@ -354,10 +354,23 @@ fn etag<R: Record>(entity: &Entity<R>) -> String {
     format!("\"{}\"", entity.version)
 }
 
-fn answer<R: Record>(status: StatusCode, entity: &Entity<R>) -> Response {
-    let mut response = json(status, entity);
-    if let Ok(etag) = HeaderValue::from_str(&etag(entity)) {
+/// A record, with its ETag.
+pub fn answer<R: Record>(status: StatusCode, entity: &Entity<R>) -> Response {
+    with_etag(json(status, entity), entity.version)
+}
+
+/// The response with a version as its ETag.
+pub fn with_etag(mut response: Response, version: u64) -> Response {
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(ETAG, etag);
+    }
+    response
+}
+
+/// The response with the path of what was created.
+pub fn created(mut response: Response, path: &str) -> Response {
+    if let Ok(location) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, location);
     }
     response
 }

@@ -22,6 +22,16 @@ pub enum Kind {
     User,
     /// A sign-in of a user on a device.
     Session,
+    /// A set of permissions that an account defines.
+    Role,
+    /// Users who work on each other's records.
+    Team,
+    /// What programs call with, in place of a user.
+    ApiKey,
+    /// A place in an account, offered by mail.
+    Invitation,
+    /// Something that happened to a user's access.
+    SecurityEvent,
     /// A customer of the account.
     Client,
 }
@@ -33,6 +43,11 @@ impl Kind {
             Self::Account => "acc",
             Self::User => "usr",
             Self::Session => "ses",
+            Self::Role => "rol",
+            Self::Team => "tea",
+            Self::ApiKey => "key",
+            Self::Invitation => "inv",
+            Self::SecurityEvent => "evt",
             Self::Client => "cli",
         }
     }
@@ -43,6 +58,11 @@ impl Kind {
             Self::Account => "ACC",
             Self::User => "USR",
             Self::Session => "SES",
+            Self::Role => "ROL",
+            Self::Team => "TEA",
+            Self::ApiKey => "KEY",
+            Self::Invitation => "INV",
+            Self::SecurityEvent => "EVT",
             Self::Client => "CLI",
         }
     }
@@ -89,6 +109,16 @@ id_kinds! {
     UserId = User;
     /// `ses_…`
     SessionId = Session;
+    /// `rol_…`
+    RoleId = Role;
+    /// `tea_…`
+    TeamId = Team;
+    /// `key_…`
+    ApiKeyId = ApiKey;
+    /// `inv_…`
+    InvitationId = Invitation;
+    /// `evt_…`
+    SecurityEventId = SecurityEvent;
     /// `cli_…`
     ClientId = Client;
 }

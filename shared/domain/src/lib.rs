@@ -21,6 +21,7 @@ mod language;
 mod money;
 mod permission;
 mod phone;
+mod role;
 mod string_form;
 mod tags;
 mod text;
@@ -33,12 +34,16 @@ pub use country::CountryCode;
 pub use currency::Currency;
 pub use date::{Date, DateRange};
 pub use email::Email;
-pub use id::{AccountId, ClientId, Id, IdKind, Kind, SessionId, UserId};
+pub use id::{
+    AccountId, ApiKeyId, ClientId, Id, IdKind, InvitationId, Kind, RoleId, SecurityEventId, SessionId,
+    TeamId, UserId,
+};
 pub use invalid::Invalid;
 pub use language::LanguageTag;
 pub use money::Money;
-pub use permission::{Permission, Reach, Role};
+pub use permission::{Grant, Grants, Permission, Reach, Role, UserStatus};
 pub use phone::Phone;
+pub use role::{CustomRole, CustomRoles, RoleRef};
 pub use tags::{Tag, Tags};
 pub use text::{MultilineText, Text};
 pub use time_zone::TimeZoneName;
@@ -47,5 +52,5 @@ pub use web_url::WebUrl;
 
 /// The markers that tell the types of ids apart; most code names [`ClientId`] and its like instead.
 pub mod kind {
-    pub use crate::id::{Account, Client, Session, User};
+    pub use crate::id::{Account, ApiKey, Client, Invitation, Role, SecurityEvent, Session, Team, User};
 }

@@ -21,7 +21,7 @@ mod verifier;
 
 pub use clock::Clock;
 pub use credentials::{CredentialCache, CredentialVendor, Credentials, VendError};
-pub use principal::{Principal, Verified};
+pub use principal::{Principal, Standing, Verified};
 pub use refresh::{RefreshKey, RefreshToken};
 pub use signer::{KEY_PERIOD_SECONDS, SignError, Signer, key_period};
 pub use token::{ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, PublicKey};

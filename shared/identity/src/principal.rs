@@ -1,8 +1,9 @@
 //! The caller, and the proof that it is who it says.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
-use nexo_domain::{AccountId, Permission, Reach, Role, SessionId, UserId};
+use nexo_domain::{AccountId, Grants, Permission, Reach, Role, RoleRef, SessionId, UserId};
 
 /// Who a request comes from: a user of an account, in a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,13 +15,44 @@ pub struct Principal {
     /// The login the request belongs to.
     pub session: SessionId,
     /// What the person may do.
-    pub role: Role,
+    pub standing: Arc<Standing>,
+}
+
+/// What a user may do at a moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The roles.
+    pub roles: Vec<RoleRef>,
+    /// What they grant together.
+    pub grants: Grants,
+    /// Whose records are within [`Reach::Team`]: the user's team, the user included. Empty unless that
+    /// reach is granted.
+    pub team: Vec<UserId>,
+}
+
+impl Standing {
+    /// What these roles grant, if they are all the system's, whose grants need not be looked up.
+    pub fn of_system_roles(roles: &[RoleRef]) -> Option<Self> {
+        let system = roles.iter().map(|role| match role {
+            RoleRef::System(role) => Some(role.grants()),
+            RoleRef::Custom(_) => None,
+        });
+        let grants: Vec<Grants> = system.collect::<Option<_>>()?;
+        let grants = grants.into_iter().fold(Grants::default(), Grants::union);
+        Some(Self { roles: roles.to_vec(), grants, team: Vec::new() })
+    }
+}
+
+impl From<Role> for Standing {
+    fn from(role: Role) -> Self {
+        Self { roles: vec![RoleRef::System(role)], grants: role.grants(), team: Vec::new() }
+    }
 }
 
 impl Principal {
     /// How far the principal may go with `permission`; `None` when it lacks it.
     pub fn reach(&self, permission: Permission) -> Option<Reach> {
-        self.role.reach(permission)
+        self.standing.grants.reach(permission)
     }
 }
 

@@ -88,7 +88,7 @@ impl Signer {
             sub: principal.user,
             acc: principal.account,
             sid: principal.session,
-            role: principal.role,
+            roles: principal.standing.roles.clone(),
             iat: now,
             exp: now + ACCESS_TOKEN_SECONDS,
             jti: URL_SAFE_NO_PAD.encode(id),

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{AccountId, Role, SessionId, UserId};
+use nexo_domain::{AccountId, RoleRef, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 
 /// How long an access token is good for, in seconds.
@@ -36,7 +36,7 @@ pub(crate) struct Claims {
     pub(crate) sub: UserId,
     pub(crate) acc: AccountId,
     pub(crate) sid: SessionId,
-    pub(crate) role: Role,
+    pub(crate) roles: Vec<RoleRef>,
     pub(crate) iat: i64,
     pub(crate) exp: i64,
     pub(crate) jti: String,

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
-use nexo_domain::{AccountId, Role, SessionId, UserId};
+use nexo_domain::{AccountId, SessionId, UserId};
 use sha2::{Digest as _, Sha256};
 
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, MAX_TOKEN_BYTES, PublicKey, TOKEN_TYPE};
-use crate::{BoxFuture, Clock, Principal, Verified};
+use crate::{BoxFuture, Clock, Principal, Standing, Verified};
 
 /// A revoked session is refused everywhere after at most this many seconds.
 pub const REVOCATION_SECONDS: i64 = 60;
@@ -35,7 +35,8 @@ pub trait Directory: Send + Sync {
     /// The keys that access tokens may be signed with.
     fn public_keys(&self) -> BoxFuture<'_, Result<Vec<PublicKey>, DirectoryError>>;
 
-    /// The session with its user's role, or `None` if it was revoked or never was, or the user is no more.
+    /// The session with what its user may do, or `None` if it was revoked or never was, or the user is
+    /// disabled or no more.
     fn session<'a>(
         &'a self,
         account: &'a AccountId,
@@ -45,12 +46,12 @@ pub trait Directory: Send + Sync {
 }
 
 /// A session that exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionState {
     /// When it ends, in seconds since the Unix epoch.
     pub expires_at: i64,
-    /// The user's role as it is now.
-    pub role: Role,
+    /// What the user may do now.
+    pub standing: Standing,
 }
 
 /// The directory could not be read.
@@ -88,10 +89,10 @@ pub struct Verifier {
 }
 
 /// What a look at a session found.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Seen {
     at: i64,
-    role: Role,
+    standing: Arc<Standing>,
 }
 
 /// What a token says whose signature, issuer, audience and length of life were found good.
@@ -99,7 +100,11 @@ struct Seen {
 struct Genuine {
     /// The key it was signed with: when that is gone, the token is no longer good.
     kid: String,
-    principal: Principal,
+    account: AccountId,
+    user: UserId,
+    session: SessionId,
+    /// What the token's roles grant, if that can be told from it alone.
+    standing: Option<Arc<Standing>>,
     issued_at: i64,
     expires_at: i64,
 }
@@ -139,12 +144,11 @@ impl Verifier {
         }
     }
 
-    /// A verifier that looks at the session of every request: for `auth`, where a revocation is in
-    /// force at once.
+    /// A verifier that looks at the session of every request: for functions where a revocation, or a new
+    /// role, is in force at once.
     #[must_use]
-    pub fn always_checking_the_session(mut self) -> Self {
-        self.trust_session_for = 0;
-        self
+    pub fn always_checking_the_session(&self) -> Self {
+        Self { trust_session_for: 0, ..Self::new(self.issuer.as_str(), self.clock.clone()) }
     }
 
     /// Reads the public keys, which also opens the connection to the store: called in init, when a
@@ -189,11 +193,12 @@ impl Verifier {
         if token.expires_at <= now {
             return Err(VerifyError::Expired);
         }
-        let role = self.check_session(&token, now, directory).await?;
+        let standing = self.check_session(&token, now, directory).await?;
+        let Genuine { account, user, session, .. } = token;
         if is_new {
-            remember(&self.genuine, digest, token.clone(), |known| known.expires_at > now);
+            remember(&self.genuine, digest, token, |known| known.expires_at > now);
         }
-        Ok(Verified::vouch(Principal { role, ..token.principal }))
+        Ok(Verified::vouch(Principal { account, user, session, standing }))
     }
 
     /// Reads a token, and checks all of it that does not change with time.
@@ -212,43 +217,42 @@ impl Verifier {
         }
         Ok(Genuine {
             kid: parts.header.kid,
-            principal: Principal {
-                account: claims.acc,
-                user: claims.sub,
-                session: claims.sid,
-                role: claims.role,
-            },
+            account: claims.acc,
+            user: claims.sub,
+            session: claims.sid,
+            standing: Standing::of_system_roles(&claims.roles).map(Arc::new),
             issued_at: claims.iat,
             expires_at: claims.exp,
         })
     }
 
-    /// The role of the session's user. Looks at the session unless it was seen less than
-    /// `trust_session_for` seconds ago. The token's own making counts: the session existed at `iat`, which
-    /// by another sandbox's clock may be ahead of now.
+    /// What the session's user may do. Looks at the session unless it was seen less than
+    /// `trust_session_for` seconds ago. The token's own making counts, if it says what its roles grant:
+    /// the session existed at `iat`, which by another sandbox's clock may be ahead of now.
     async fn check_session(
         &self,
         token: &Genuine,
         now: i64,
         directory: &dyn Directory,
-    ) -> Result<Role, VerifyError> {
-        let Principal { account, user, session, role } = token.principal;
-        let key = (account, user, session);
-        let made = Seen { at: token.issued_at.min(now), role };
+    ) -> Result<Arc<Standing>, VerifyError> {
+        let key = (token.account, token.user, token.session);
         // A clock that stepped back must not make a look count for longer.
-        let seen = lock(&self.seen).get(&key).map(|seen| Seen { at: seen.at.min(now), ..*seen });
-        let seen = seen.filter(|seen| seen.at > made.at).unwrap_or(made);
-        if now.saturating_sub(seen.at) < self.trust_session_for {
-            return Ok(seen.role);
+        let seen = lock(&self.seen).get(&key).map(|seen| Seen { at: seen.at.min(now), ..seen.clone() });
+        let standing = token.standing.clone();
+        let made = standing.map(|standing| Seen { at: token.issued_at.min(now), standing });
+        let latest = seen.into_iter().chain(made).max_by_key(|seen| seen.at);
+        let fresh = |seen: &Seen| now.saturating_sub(seen.at) < self.trust_session_for;
+        if let Some(seen) = latest.filter(fresh) {
+            return Ok(seen.standing);
         }
-        let state = directory.session(&account, &user, &session).await?;
-        let Some(SessionState { role, .. }) = state.filter(|state| state.expires_at > now) else {
+        let state = directory.session(&token.account, &token.user, &token.session).await?;
+        let Some(SessionState { standing, .. }) = state.filter(|state| state.expires_at > now) else {
             lock(&self.seen).remove(&key);
             return Err(VerifyError::Revoked);
         };
-        let fresh = |seen: &Seen| now.saturating_sub(seen.at) < self.trust_session_for;
-        remember(&self.seen, key, Seen { at: now, role }, fresh);
-        Ok(role)
+        let standing = Arc::new(standing);
+        remember(&self.seen, key, Seen { at: now, standing: Arc::clone(&standing) }, fresh);
+        Ok(standing)
     }
 
     /// The published key `kid`, from the copy where that is recent enough.

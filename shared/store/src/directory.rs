@@ -6,16 +6,15 @@ mod logins;
 mod profiles;
 mod sessions;
 
-use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, ReturnConsumedCapacity, ReturnValue,
-    ReturnValuesOnConditionCheckFailure as OnFailure,
+    AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
 use nexo_domain::{AccountId, SessionId, UserId};
 use nexo_identity::{BoxFuture, DirectoryError, PublicKey, SessionState};
 use nexo_tenant_key::DirectoryKey;
 
+use crate::batch::batch;
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
@@ -23,7 +22,8 @@ use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA};
 use crate::transaction::{Transaction, key_item};
 use crate::{Store, StoreError};
 
-pub use access::Access;
+pub(crate) use access::TeamMembers;
+pub use access::{Access, Organization, Team};
 pub use logins::{AttemptCount, Attempts, Login, LoginView, NewAccount};
 pub use profiles::{Profile, ProfileChange};
 pub use sessions::{Rotation, Session, SessionUse};
@@ -107,34 +107,7 @@ impl Directory {
 
     /// The items of these keys, in their order, as they are after all writes that were acknowledged.
     async fn batch(&self, keys: &[DirectoryKey]) -> Result<Vec<Option<Item>>, StoreError> {
-        let unavailable = |error: BuildError| StoreError::Unavailable {
-            operation: "BatchGetItem",
-            reason: error.to_string(),
-        };
-        let wanted: Vec<Item> = keys.iter().map(item_key).collect();
-        let request = KeysAndAttributes::builder().set_keys(Some(wanted.clone())).consistent_read(true);
-        self.meter.call();
-        let answer = self
-            .store
-            .client
-            .batch_get_item()
-            .request_items(&self.store.table, request.build().map_err(unavailable)?)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(self.store.as_function())
-            .send()
-            .await
-            .map_err(|error| sort("BatchGetItem", &error))?;
-        self.meter.consumed(Units::Read, answer.consumed_capacity());
-        if answer.unprocessed_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
-            return Err(StoreError::Throttled);
-        }
-        let mut found = answer.responses.unwrap_or_default().remove(&self.store.table).unwrap_or_default();
-        let mut take = |key: &Item| {
-            let has = |item: &Item| key.iter().all(|(name, value)| item.get(name) == Some(value));
-            found.iter().position(has).map(|index| found.swap_remove(index))
-        };
-        Ok(wanted.iter().map(&mut take).collect())
+        batch(&self.store, self.store.as_function(), &self.meter, keys.iter().map(item_key).collect()).await
     }
 
     /// The changed item, or what was found when the condition did not hold.
@@ -199,16 +172,18 @@ impl nexo_identity::Directory for Directory {
             let keys = [DirectoryKey::session(account, user, session), DirectoryKey::access(account, user)];
             let look = async || {
                 let mut found = self.batch(&keys).await?.into_iter().flatten();
-                let (Some(session), Some(access)) = (found.next(), found.next()) else {
+                let (Some(item), Some(access)) = (found.next(), found.next()) else {
                     return Ok(None);
                 };
-                Ok(Some((read::<Session>(session)?, read::<Access>(access)?)))
+                let access: Access = read(access)?;
+                if !access.admits(session) {
+                    return Ok(None);
+                }
+                let standing = self.standing(account, &access).await?;
+                let expires_at = read::<Session>(item)?.last_use.expires_at;
+                Ok(Some(SessionState { expires_at, standing }))
             };
-            let found = look().await.map_err(|error: StoreError| DirectoryError(error.to_string()))?;
-            Ok(found.map(|(session, access)| SessionState {
-                expires_at: session.last_use.expires_at,
-                role: access.role,
-            }))
+            look().await.map_err(|error: StoreError| DirectoryError(error.to_string()))
         })
     }
 }

@@ -9,6 +9,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 pub(crate) struct Expression {
     sets: Vec<String>,
     removes: Vec<String>,
+    adds: Vec<String>,
+    deletes: Vec<String>,
     conditions: Vec<String>,
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
@@ -66,6 +68,31 @@ impl Expression {
         self
     }
 
+    /// `ADD attribute {member}`: puts a text into a set.
+    pub(crate) fn insert_into(&mut self, attribute: &str, member: &str) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.member(member));
+        self.adds.push(format!("{name} {value}"));
+        self
+    }
+
+    /// `DELETE attribute {member}`: takes a text out of a set.
+    pub(crate) fn delete_from(&mut self, attribute: &str, member: &str) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.member(member));
+        self.deletes.push(format!("{name} {value}"));
+        self
+    }
+
+    fn member(&mut self, member: &str) -> String {
+        self.value("member", AttributeValue::Ss(vec![member.to_owned()]))
+    }
+
+    /// The update is made only if the set `attribute` has fewer than `most` members.
+    pub(crate) fn if_smaller(&mut self, attribute: &str, most: usize) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.value("most", AttributeValue::N(most.to_string())));
+        self.conditions.push(format!("(attribute_not_exists({name}) OR size({name}) < {value})"));
+        self
+    }
+
     /// The update is made only if `attribute` exists.
     pub(crate) fn if_exists(&mut self, attribute: &str) -> &mut Self {
         let name = self.name(attribute);
@@ -98,6 +125,19 @@ impl Expression {
     pub(crate) fn equals(&mut self, attribute: &str, value_name: &str, value: &str) -> String {
         let name = self.name(attribute);
         format!("{name} = {}", self.value(value_name, AttributeValue::S(value.to_owned())))
+    }
+
+    /// The text of `attribute IN (values)`: at most 100 of them.
+    pub(crate) fn any_of<T: ToString>(&mut self, attribute: &str, value_name: &str, values: &[T]) -> String {
+        let name = self.name(attribute);
+        let values: Vec<_> = values
+            .iter()
+            .enumerate()
+            .map(|(number, value)| {
+                self.value(&format!("{value_name}{number}"), AttributeValue::S(value.to_string()))
+            })
+            .collect();
+        format!("{name} IN ({})", values.join(", "))
     }
 
     /// The text of `attribute = number`.
@@ -157,7 +197,12 @@ impl Expression {
         let clause = |verb, actions: &[String]| {
             (!actions.is_empty()).then(|| format!("{verb} {}", actions.join(", ")))
         };
-        let clauses = [clause("SET", &self.sets), clause("REMOVE", &self.removes)];
+        let clauses = [
+            clause("SET", &self.sets),
+            clause("REMOVE", &self.removes),
+            clause("ADD", &self.adds),
+            clause("DELETE", &self.deletes),
+        ];
         clauses.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 

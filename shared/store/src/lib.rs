@@ -9,11 +9,13 @@
 //! a call that brings none fails before it leaves the process.
 #![warn(missing_docs)]
 
+mod batch;
 mod client;
 mod directory;
 mod error;
 mod expression;
 mod list;
+mod members;
 mod meter;
 mod record;
 mod sts;
@@ -23,11 +25,12 @@ mod write;
 
 pub use client::{Store, StoreConfig};
 pub use directory::{
-    Access, AttemptCount, Attempts, Directory, Login, LoginView, NewAccount, Profile, ProfileChange,
-    Rotation, Session, SessionUse,
+    Access, AttemptCount, Attempts, Directory, Login, LoginView, NewAccount, Organization, Profile,
+    ProfileChange, Rotation, Session, SessionUse, Team,
 };
 pub use error::StoreError;
 pub use list::{Filter, ListQuery, Listed, Order};
+pub use members::{Account, Member, MemberChange, MemberRefusal};
 pub use meter::{Meter, Usage};
 pub use record::{Entity, Input, Record, Reference, Target, Unique};
 pub use sts::StsVendor;

@@ -1,7 +1,7 @@
 //! Pages of an account's records.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use nexo_domain::IdKind;
+use nexo_domain::{IdKind, UserId};
 use nexo_tenant_key::{Partition, Position};
 
 use crate::error::sort;
@@ -84,10 +84,9 @@ impl TenantTable {
     pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
         let index = query.order.index();
-        let own = self.owner.map(|owner| Filter::Equals(OWNER, owner.to_string()));
-        let filters: Vec<&Filter> = query.filters.iter().chain(&own).collect();
-        let conditions = Conditions::of(&filters, query.order, &index, &partition);
-        let filtered = !filters.is_empty() && conditions.filter.is_some();
+        let conditions =
+            Conditions::of(&query.filters, self.owners.as_deref(), query.order, &index, &partition);
+        let filtered = conditions.filter.is_some() && (!query.filters.is_empty() || self.owners.is_some());
         let mut found: Vec<Item> = Vec::new();
         let mut start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
         let mut read = 0;
@@ -177,13 +176,22 @@ struct Conditions {
 }
 
 impl Conditions {
-    fn of(given: &[&Filter], order: Order, index: &Index, partition: &Partition) -> Self {
+    fn of(
+        given: &[Filter],
+        owners: Option<&[UserId]>,
+        order: Order,
+        index: &Index,
+        partition: &Partition,
+    ) -> Self {
         let mut placeholders = Expression::new();
         let mut key = placeholders.equals("pk", "partition", partition.as_str());
         let mut filters = Vec::new();
         if index.name.is_none() {
             // Deleted records have left the indexes; in the table itself they are still there.
             filters.push(placeholders.absent("deletedAt"));
+        }
+        if let Some(owners) = owners {
+            filters.push(placeholders.any_of(OWNER, "owner", owners));
         }
         for (number, filter) in given.iter().enumerate() {
             let value = format!("filter{number}");

@@ -35,7 +35,7 @@ pub struct TenantTable {
     pub(crate) scope: TenantScope,
     pub(crate) request: RequestInfo,
     /// Whose records can be seen, when it is not everybody's.
-    pub(crate) owner: Option<UserId>,
+    pub(crate) owners: Option<Vec<UserId>>,
 }
 
 /// The attribute that names who is responsible for a record.
@@ -53,14 +53,17 @@ pub(crate) enum Updated {
 }
 
 impl TenantTable {
-    /// The table of `scope`'s account, as far as `reach` goes: within [`Reach::Own`] the records of others
-    /// are not there, whatever is asked of them.
+    /// The table of `scope`'s account, as far as `reach` goes: beyond it records are not there, whatever is
+    /// asked of them.
     pub fn new(store: Store, scope: TenantScope, request: RequestInfo, reach: Reach) -> Self {
-        let owner = match reach {
-            Reach::Own => Some(scope.principal().user),
+        let principal = scope.principal();
+        let owners = match reach {
+            Reach::Own => Some(vec![principal.user]),
+            Reach::Team if principal.standing.team.is_empty() => Some(vec![principal.user]),
+            Reach::Team => Some(principal.standing.team.clone()),
             Reach::All => None,
         };
-        Self { store, scope, request, owner }
+        Self { store, scope, request, owners }
     }
 
     /// The scope.
@@ -94,13 +97,7 @@ impl TenantTable {
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.change(&stamp, expected);
-        let now = &stamp.now;
-        change.set("deletedAt", AttributeValue::S(now.to_string()));
-        let purge = now.as_millis() / 1000 + PURGE_DAYS * 24 * 3600;
-        change.set("expiresAt", AttributeValue::N(purge.to_string()));
-        for attribute in ["gsi1sk", "gsi2sk"] {
-            change.remove(attribute);
-        }
+        Self::mark_deleted(&mut change, &stamp);
         match self.update(&key, &change).await? {
             Updated::Done(_) => Ok(()),
             Updated::Refused(found) => match found {
@@ -185,6 +182,16 @@ impl TenantTable {
 
     /// Like [`TenantTable::change`], for a record that may be deleted.
     pub(crate) fn change_of_any(&self, stamp: &Stamp) -> Expression {
+        let mut change = self.authored(stamp);
+        if let Some(owners) = &self.owners {
+            let theirs = change.any_of(OWNER, "owner", owners);
+            change.when(theirs);
+        }
+        change
+    }
+
+    /// The next version, when, by whom, and for which request.
+    pub(crate) fn authored(&self, stamp: &Stamp) -> Expression {
         let mut change = Expression::new();
         change.increment("version");
         for (name, value) in self.authorship(stamp) {
@@ -192,10 +199,17 @@ impl TenantTable {
         }
         // A retry of this very write, after its answer was lost, must not count twice.
         change.if_not_equal("writeId", AttributeValue::S(stamp.write_id.clone()));
-        if let Some(owner) = self.owner {
-            change.if_equal(OWNER, AttributeValue::S(owner.to_string()));
-        }
         change
+    }
+
+    /// A record that is deleted has left the indexes, and is purged in a while.
+    pub(crate) fn mark_deleted(change: &mut Expression, stamp: &Stamp) {
+        change.set("deletedAt", AttributeValue::S(stamp.now.to_string()));
+        let purge = stamp.now.as_millis() / 1000 + PURGE_DAYS * 24 * 3600;
+        change.set("expiresAt", AttributeValue::N(purge.to_string()));
+        for attribute in ["gsi1sk", "gsi2sk"] {
+            change.remove(attribute);
+        }
     }
 
     fn live<R: Record>(&self, item: Option<Item>) -> Result<Entity<R>, StoreError> {
@@ -207,13 +221,15 @@ impl TenantTable {
 
     /// Whether an item is within the caller's reach.
     pub(crate) fn shows(&self, item: &Item) -> bool {
-        let is = |owner: &UserId| item.get(OWNER) == Some(&AttributeValue::S(owner.to_string()));
-        self.owner.as_ref().is_none_or(is)
+        let owner = item.get(OWNER).and_then(|owner| owner.as_s().ok());
+        let is = |known: &UserId| owner.is_some_and(|owner| *owner == known.to_string());
+        self.owners.as_ref().is_none_or(|owners| owners.iter().any(is))
     }
 
     /// Whether the caller may make `owner` responsible for a record.
     pub(crate) fn may_assign(&self, owner: Option<UserId>) -> Result<(), StoreError> {
-        if self.owner.is_none() || self.owner == owner { Ok(()) } else { Err(StoreError::BeyondReach) }
+        let is_within = |owners: &Vec<UserId>| owner.is_some_and(|owner| owners.contains(&owner));
+        if self.owners.as_ref().is_none_or(is_within) { Ok(()) } else { Err(StoreError::BeyondReach) }
     }
 
     /// Why a change was refused, as far as existence and version explain it.

@@ -73,9 +73,15 @@ impl<M> Transaction<M> {
         Ok(())
     }
 
-    pub(crate) fn delete(&mut self, role: M, key: Item) -> Result<(), StoreError> {
-        let delete =
-            Delete::builder().table_name(&self.table).set_key(Some(key)).build().map_err(incomplete)?;
+    pub(crate) fn delete(&mut self, role: M, key: Item, when: &Expression) -> Result<(), StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .set_key(Some(key))
+            .set_condition_expression(when.condition())
+            .set_expression_attribute_names(when.names())
+            .set_expression_attribute_values(when.values())
+            .build()
+            .map_err(incomplete)?;
         self.push(role, TransactWriteItem::builder().delete(delete).build());
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{AccountId, Email, SessionId, UserId};
+use nexo_domain::{AccountId, Email, SessionId, TeamId, UserId};
 use sha2::{Digest as _, Sha256};
 
 /// The key of an item that is read or written under a function's own role.
@@ -58,6 +58,20 @@ impl DirectoryKey {
     /// What a user may do. Beside the user's sessions, so that one call reads both.
     pub fn access(account: &AccountId, user: &UserId) -> Self {
         Self::new(format!("A#{}#SES#{}", account.ulid(), user.ulid()), "ACCESS")
+    }
+
+    /// The roles and teams that an account defines, all in one item.
+    pub fn organization(account: &AccountId) -> Self {
+        Self::new(format!("A#{}#SES#ORG", account.ulid()), "ORG")
+    }
+
+    /// Who is in a team.
+    pub fn team(account: &AccountId, team: &TeamId) -> Self {
+        Self::new(format!("A#{}#SES#{}", account.ulid(), team.ulid()), "TEAM")
+    }
+
+    pub(crate) fn into_parts(self) -> (String, String) {
+        (self.partition, self.sort)
     }
 
     /// The partition key.

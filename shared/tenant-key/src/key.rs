@@ -5,6 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_domain::AccountId;
 use sha2::{Digest as _, Sha256};
 
+use crate::directory::DirectoryKey;
+
 /// The partition of one account's records of one kind: `A#<account>#<kind>`.
 ///
 /// The account has a fixed length and a terminator, so no account's partition begins another's. The
@@ -46,6 +48,12 @@ impl Key {
         }
         let digest = URL_SAFE_NO_PAD.encode(hash.finalize());
         Self { partition: Partition::new(account, &format!("{tag}#{digest}")), sort: tag.to_owned() }
+    }
+
+    /// A key that functions use under their own roles too. The caller vouches that it is the account's own.
+    pub(crate) fn of_directory(key: DirectoryKey) -> Self {
+        let (partition, sort) = key.into_parts();
+        Self { partition: Partition(partition), sort }
     }
 
     /// The partition key.

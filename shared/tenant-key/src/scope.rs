@@ -1,8 +1,9 @@
 //! The proof that a request may touch an account's data.
 
-use nexo_domain::{AccountId, Id, IdKind, Kind};
+use nexo_domain::{AccountId, Id, IdKind, Kind, TeamId, UserId};
 use nexo_identity::{Credentials, Principal, Verified};
 
+use crate::directory::DirectoryKey;
 use crate::key::{Key, ObjectKey, Partition};
 
 /// One account's data, and the credentials the engine limits to it.
@@ -65,6 +66,26 @@ impl TenantScope {
     /// The key of the marker that remembers what a caller's `Idempotency-Key` was used for.
     pub fn idempotency(&self, kind: Kind, idempotency_key: &str) -> Key {
         Key::marker(self.account(), "IDM", &[&self.principal.user.to_string(), kind.tag(), idempotency_key])
+    }
+
+    /// The key of the account itself.
+    pub fn account_record(&self) -> Key {
+        Key::of_directory(DirectoryKey::account(self.account()))
+    }
+
+    /// The key of what a user may do.
+    pub fn access(&self, user: &UserId) -> Key {
+        Key::of_directory(DirectoryKey::access(self.account(), user))
+    }
+
+    /// The key of the roles and teams that the account defines.
+    pub fn organization(&self) -> Key {
+        Key::of_directory(DirectoryKey::organization(self.account()))
+    }
+
+    /// The key of who is in a team.
+    pub fn team(&self, team: &TeamId) -> Key {
+        Key::of_directory(DirectoryKey::team(self.account(), team))
     }
 
     /// The key of an object in the bucket. It never holds a name that a user gave.

@@ -15,7 +15,7 @@ async fn a_user_reads_and_changes_the_own_profile() {
     let mut wanted = json!({
         "id": company.user(), "version": 1, "createdAt": first.body["createdAt"], "email": company.email,
         "firstName": "Ada", "lastName": "Lovelace", "locale": null, "timeZone": null, "avatarUrl": null,
-        "roles": ["owner"],
+        "roleIds": ["owner"],
     });
     assert_eq!(first.body, wanted);
     assert!(first.body["createdAt"].is_string());

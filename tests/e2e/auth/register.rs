@@ -18,7 +18,7 @@ async fn a_company_gets_its_owner_and_is_logged_in() {
             "tokenType": "Bearer", "expiresIn": 900,
             "user": {
                 "id": body["user"]["id"], "email": "ada@acme.example", "firstName": "Ada",
-                "lastName": "Lovelace", "roles": ["owner"],
+                "lastName": "Lovelace", "roleIds": ["owner"],
             },
         })
     );

@@ -150,7 +150,7 @@ async fn a_role_is_in_force_at_once_in_auth_and_within_a_minute_elsewhere() {
     assert_eq!(change().await.status, 200);
 
     manager.set_role("viewer").await;
-    assert_eq!(manager.get("/api/auth/profile").await.body["roles"], json!(["viewer"]));
+    assert_eq!(manager.get("/api/auth/profile").await.body["roleIds"], json!(["viewer"]));
     nexo.clock.advance(nexo_identity::REVOCATION_SECONDS * 1000);
     let refused = change().await;
     refused.assert_problem(403, "permission_denied");

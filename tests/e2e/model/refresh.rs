@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::body::Body;
 use futures::future::join_all;
 use nexo_api::{Platform, app};
-use nexo_domain::{AccountId, Email, Role, SessionId, Text, UserId};
+use nexo_domain::{AccountId, Email, Role, RoleRef, SessionId, Text, UserId};
 use nexo_identity::{RefreshToken, Signer};
 use nexo_local::DoorConnector;
 use nexo_store::{Access, Directory, Login, Meter, NewAccount, Profile, Session, SessionUse, StoreConfig};
@@ -108,16 +108,8 @@ impl Auth {
         let now = clock.now();
         let name = |text: &str| Text::parse(text).unwrap();
         let email = Email::parse(&format!("{user}@model.example")).unwrap();
-        let profile = Profile {
-            email,
-            first_name: name("Ada"),
-            last_name: name("Lovelace"),
-            locale: None,
-            time_zone: None,
-            avatar_url: None,
-            created_at: now,
-            version: 1,
-        };
+        let access = Access::new(vec![RoleRef::System(Role::Owner)]);
+        let profile = Profile::new(user, email, [name("Ada"), name("Lovelace")], &access, now);
         let last_use = SessionUse {
             rotated_at: now,
             expires_at: now.as_seconds() + 3600,
@@ -137,7 +129,7 @@ impl Auth {
             },
             session,
             state: Session { generation: 0, created_at: now, last_use },
-            access: Access { role: Role::Owner },
+            access,
         };
         assert!(self.directory.register(&new).await.unwrap());
         Family { account, user, session }

@@ -29,7 +29,7 @@ pub(super) fn answer(sts: &LocalSts, caller: Option<&CallerIdentity>, form: &[u8
     else {
         return failure(StatusCode::BAD_REQUEST, "ValidationError", "One session tag, account, is needed");
     };
-    match sts.assume_tenant(role, account) {
+    match sts.assume_tenant(role, field("RoleArn").unwrap_or_default(), account) {
         Ok(session) => {
             let ends = i64::try_from(session.expires_at_ms).unwrap_or(i64::MAX);
             let ends = nexo_domain::Timestamp::from_millis(ends);

@@ -23,11 +23,15 @@ fn door() -> Door {
     let mut template = Template::read(&path, &BTreeMap::new()).unwrap();
     template.table = template.table.with_partitions_of_its_indexes();
     let engine = Engine::open(Storage::Memory, &template.table).unwrap();
-    Door::new(engine, LocalIssuer::from_key([1; 32]), &template, "TenantRole", crate::clock::system_clock())
+    Door::new(engine, LocalIssuer::from_key([1; 32]), &template, crate::clock::system_clock())
 }
 
 fn tenant(account: &str) -> CallerIdentity {
-    CallerIdentity::Tenant { account: account.to_owned(), expires_at_ms: u64::MAX }
+    CallerIdentity::Tenant {
+        role: "TenantRole".to_owned(),
+        account: account.to_owned(),
+        expires_at_ms: u64::MAX,
+    }
 }
 
 fn function(role: &str) -> CallerIdentity {
@@ -144,7 +148,8 @@ async fn each_function_has_the_reach_of_its_role() {
 #[tokio::test]
 async fn a_call_needs_a_token_of_this_issuer() {
     let door = door();
-    let expired = CallerIdentity::Tenant { account: MINE.to_owned(), expires_at_ms: 1 };
+    let expired =
+        CallerIdentity::Tenant { role: "TenantRole".to_owned(), account: MINE.to_owned(), expires_at_ms: 1 };
     let own = LocalIssuer::from_key([1; 32]);
     let foreign = LocalIssuer::from_key([2; 32]);
     let cases = [
@@ -349,8 +354,10 @@ async fn a_function_assumes_the_tenant_role_through_the_same_connector() {
 
     let door = door();
     let assume = async |role: &str| {
-        let form =
-            format!("Action=AssumeRole&RoleArn=x&Tags.member.1.Key=account&Tags.member.1.Value={MINE}");
+        let form = format!(
+            "Action=AssumeRole&RoleArn={}&Tags.member.1.Key=account&Tags.member.1.Value={MINE}",
+            template().roles["TenantRole"].arn
+        );
         let mut request = HttpRequest::new(SdkBody::from(form));
         let token = door.inner.issuer.seal(&function(role)).unwrap();
         request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");

@@ -51,7 +51,7 @@ impl Directory for InMemoryDirectory {
         _: &'a UserId,
         _: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
-        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, role: Role::Owner })) })
+        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, standing: Role::Owner.into() })) })
     }
 }
 
@@ -63,7 +63,7 @@ fn scope(number: u64) -> TenantScope {
         account,
         user: UserId::from_parts(number, [2; 10]),
         session: SessionId::from_parts(number, [3; 10]),
-        role: Role::Owner,
+        standing: Arc::new(Role::Owner.into()),
     };
     let token = signer.sign(&principal).unwrap();
     let directory = Arc::new(InMemoryDirectory(signer.public_keys().to_vec()));

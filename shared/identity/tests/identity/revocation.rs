@@ -1,7 +1,9 @@
 //! When a session's end is in force.
 
-use nexo_domain::Role;
-use nexo_identity::{Principal, Verified, Verifier};
+use std::sync::Arc;
+
+use nexo_domain::{Grants, Permission, Role, RoleId, RoleRef};
+use nexo_identity::{Principal, Standing, Verified};
 use serde_json::json;
 
 use crate::world::{World, principal};
@@ -41,7 +43,7 @@ fn a_session_is_looked_at_once_a_minute() {
 
 #[test]
 fn where_it_is_always_looked_at_a_revoked_session_is_refused_at_once() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let token = world.signer.sign(&principal(1)).unwrap();
     assert!(world.verify(&token).is_ok());
     world.directory.revoke(&principal(1));
@@ -52,7 +54,7 @@ fn where_it_is_always_looked_at_a_revoked_session_is_refused_at_once() {
 /// The clock of the sandbox that signed may be ahead of the one that verifies.
 #[test]
 fn it_is_looked_at_also_for_a_token_from_a_clock_ahead() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let ahead = world.now() + 5;
     let token = world.draft().claim("iat", ahead).signed(&world.key);
     assert!(world.verify(&token).is_ok());
@@ -72,7 +74,7 @@ fn a_clock_ahead_does_not_put_a_revocation_off() {
 
 #[test]
 fn a_session_that_has_ended_is_over() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let token = world.signer.sign(&principal(1)).unwrap();
     world.directory.open_session(&principal(1), world.now() + 30);
     world.advance(29);
@@ -102,7 +104,7 @@ fn a_session_belongs_to_its_account_and_user() {
 
 #[test]
 fn a_session_that_cannot_be_read_is_not_believed() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let token = world.signer.sign(&principal(1)).unwrap();
     assert!(world.verify(&token).is_ok());
     world.directory.go_down();
@@ -113,7 +115,7 @@ fn a_session_that_cannot_be_read_is_not_believed() {
 
 #[test]
 fn a_session_that_comes_back_is_accepted_again() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let token = world.signer.sign(&principal(1)).unwrap();
     world.directory.revoke(&principal(1));
     assert_eq!(world.verify(&token), over());
@@ -125,34 +127,62 @@ fn a_session_that_comes_back_is_accepted_again() {
 fn a_new_role_is_in_force_after_sixty_seconds_at_the_latest() {
     let world = World::new();
     let token = world.signer.sign(&principal(1)).unwrap();
-    let role = |token: &str| world.verify(token).map(|principal| principal.role);
+    let role = |token: &str| world.verify(token).map(|principal| principal.standing.roles.clone());
     world.directory.give(&principal(1), Role::Viewer);
     world.advance(59);
-    assert_eq!(role(&token), Ok(Role::Owner), "not looked at yet");
+    assert_eq!(role(&token), Ok(vec![RoleRef::System(Role::Owner)]), "not looked at yet");
     world.advance(1);
-    assert_eq!(role(&token), Ok(Role::Viewer));
+    assert_eq!(role(&token), Ok(vec![RoleRef::System(Role::Viewer)]));
     // What was seen counts until the next look, also for a token that was made before.
     world.directory.give(&principal(1), Role::Admin);
-    assert_eq!(role(&token), Ok(Role::Viewer));
+    assert_eq!(role(&token), Ok(vec![RoleRef::System(Role::Viewer)]));
     // A token that is made later knows better.
     world.advance(1);
-    let later = world.signer.sign(&Principal { role: Role::Admin, ..principal(1) }).unwrap();
-    assert_eq!((role(&later), role(&token)), (Ok(Role::Admin), Ok(Role::Viewer)));
+    let later =
+        world.signer.sign(&Principal { standing: Arc::new(Role::Admin.into()), ..principal(1) }).unwrap();
+    assert_eq!(
+        (role(&later), role(&token)),
+        (Ok(vec![RoleRef::System(Role::Admin)]), Ok(vec![RoleRef::System(Role::Viewer)]))
+    );
     world.advance(60);
-    assert_eq!(role(&token), Ok(Role::Admin));
+    assert_eq!(role(&token), Ok(vec![RoleRef::System(Role::Admin)]));
 }
 
 #[test]
 fn where_the_session_is_always_looked_at_a_new_role_is_in_force_at_once() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let token = world.signer.sign(&principal(1)).unwrap();
     world.directory.give(&principal(1), Role::Member);
-    assert_eq!(world.verify(&token).map(|principal| principal.role), Ok(Role::Member));
+    assert_eq!(
+        world.verify(&token).map(|principal| principal.standing.roles.clone()),
+        Ok(vec![RoleRef::System(Role::Member)])
+    );
+}
+
+#[test]
+fn roles_of_the_accounts_own_are_looked_up_at_once() {
+    let world = World::new();
+    let custom = RoleRef::Custom(RoleId::from_parts(1, [1; 10]));
+    let standing = |grants: Grants| Standing { roles: vec![custom], grants, team: vec![principal(1).user] };
+    let caller = Principal { standing: Arc::new(standing(Grants::default())), ..principal(1) };
+    let token = world.signer.sign(&caller).unwrap();
+    // What the token's role grants stands nowhere in it.
+    let granted = Role::Member.grants();
+    world.directory.give(&caller, standing(granted));
+    let seen = world.verify(&token).unwrap();
+    assert_eq!(*seen.standing, standing(granted));
+    assert_eq!(world.directory.session_reads(), 1);
+    world.advance(59);
+    assert!(world.verify(&token).is_ok());
+    assert_eq!(world.directory.session_reads(), 1);
+    world.directory.give(&caller, standing(Grants::default()));
+    world.advance(1);
+    assert_eq!(world.verify(&token).unwrap().reach(Permission::ClientRead), None);
 }
 
 #[test]
 fn a_clock_that_steps_back_puts_no_look_off() {
-    let world = World::with(Verifier::always_checking_the_session);
+    let world = World::with(|verifier| verifier.always_checking_the_session());
     let token = world.signer.sign(&principal(1)).unwrap();
     world.advance(5);
     assert!(world.verify(&token).is_ok());

@@ -1,5 +1,7 @@
 //! Which tokens are accepted, and why the others are not.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use ed25519_dalek::SigningKey;
@@ -40,7 +42,7 @@ fn no_two_tokens_are_the_same() {
 fn a_token_made_by_hand_with_a_published_key_is_accepted() {
     let world = World::new();
     let token = world.draft().signed(&world.key);
-    let expected = Principal { role: Role::Owner, ..principal(1) };
+    let expected = Principal { standing: Arc::new(Role::Owner.into()), ..principal(1) };
     assert_eq!(outcome(&world, &token), Ok(expected));
 }
 
@@ -209,7 +211,7 @@ fn claims_are_ours_alone() {
         ("permissions", json!(["client:read"])),
         ("", json!("")),
         ("aud", json!(["nexo-api"])),
-        ("role", json!("superuser")),
+        ("roles", json!(["superuser"])),
         ("sub", json!(principal(1).account)),
         ("acc", json!(principal(1).user)),
         ("sid", json!("ses_")),
@@ -227,7 +229,7 @@ fn claims_are_ours_alone() {
 fn claims_are_a_json_object() {
     let world = World::new();
     let draft = world.draft();
-    let names = ["iss", "aud", "sub", "acc", "sid", "role", "iat", "exp", "jti"];
+    let names = ["iss", "aud", "sub", "acc", "sid", "roles", "iat", "exp", "jti"];
     let in_order: Vec<_> = names.iter().map(|name| draft.claims[*name].clone()).collect();
     for claims in ["", "null", "{", "[]", &json!(in_order).to_string()] {
         let token = sign(&text(&draft.header), claims, &world.key);

@@ -12,7 +12,7 @@ use ed25519_dalek::{Signer as _, SigningKey};
 use nexo_domain::{AccountId, Role, SessionId, UserId};
 use nexo_identity::{
     BoxFuture, Clock, Directory, DirectoryError, KEY_PERIOD_SECONDS, Principal, PublicKey, SessionState,
-    Signer, Verified, Verifier,
+    Signer, Standing, Verified, Verifier,
 };
 use serde_json::{Map, Value, json};
 
@@ -37,12 +37,12 @@ impl InMemoryDirectory {
         self.sessions
             .lock()
             .unwrap()
-            .insert(place(principal), SessionState { expires_at, role: principal.role });
+            .insert(place(principal), SessionState { expires_at, standing: (*principal.standing).clone() });
     }
 
-    /// Gives the user of a session another role.
-    pub(crate) fn give(&self, principal: &Principal, role: Role) {
-        self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().role = role;
+    /// Gives the user of a session other rights.
+    pub(crate) fn give(&self, principal: &Principal, standing: impl Into<Standing>) {
+        self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().standing = standing.into();
     }
 
     pub(crate) fn revoke(&self, principal: &Principal) {
@@ -88,7 +88,7 @@ impl Directory for InMemoryDirectory {
         session: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
         self.session_reads.fetch_add(1, Ordering::Relaxed);
-        let found = self.sessions.lock().unwrap().get(&(*account, *user, *session)).copied();
+        let found = self.sessions.lock().unwrap().get(&(*account, *user, *session)).cloned();
         Box::pin(async move { self.answer(found) })
     }
 }
@@ -99,7 +99,7 @@ pub(crate) fn principal(number: u64) -> Principal {
         account: AccountId::from_parts(number, [1; 10]),
         user: UserId::from_parts(number, [2; 10]),
         session: SessionId::from_parts(number, [3; 10]),
-        role: Role::Owner,
+        standing: Arc::new(Role::Owner.into()),
     }
 }
 
@@ -164,7 +164,7 @@ impl World {
             "sub": principal.user,
             "acc": principal.account,
             "sid": principal.session,
-            "role": "owner",
+            "roles": ["owner"],
             "iat": self.now(),
             "exp": self.now() + 900,
             "jti": "AAAAAAAAAAAAAAAAAAAAAA",

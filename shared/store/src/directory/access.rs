@@ -1,6 +1,9 @@
 //! What users may do.
 
-use nexo_domain::{AccountId, Role, UserId};
+use nexo_domain::{
+    AccountId, CustomRoles, Reach, RoleRef, SessionId, TeamId, Text, Timestamp, UserId, UserStatus,
+};
+use nexo_identity::Standing;
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +15,68 @@ use crate::{Profile, StoreError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
-    /// The role.
-    pub role: Role,
+    /// The roles.
+    pub role_ids: Vec<RoleRef>,
+    /// Whether the user can log in.
+    #[serde(default)]
+    pub status: UserStatus,
+    /// The team whose records are within [`Reach::Team`].
+    #[serde(default)]
+    pub team_id: Option<TeamId>,
+    /// Sessions that began before are over.
+    #[serde(default)]
+    pub sessions_from: Option<Timestamp>,
+}
+
+impl Access {
+    /// Access with these roles.
+    pub fn new(role_ids: Vec<RoleRef>) -> Self {
+        Self { role_ids, status: UserStatus::Active, team_id: None, sessions_from: None }
+    }
+
+    /// Whether a session of the user can be used.
+    pub fn admits(&self, session: &SessionId) -> bool {
+        let from = self.sessions_from.map_or(0, |from| u64::try_from(from.as_millis()).unwrap_or_default());
+        self.status == UserStatus::Active && session.timestamp_ms() >= from
+    }
+}
+
+/// What an account defines about its users. One item, so that what must fit together is written together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Organization {
+    /// Counts the writes.
+    #[serde(default)]
+    pub version: u64,
+    /// The roles of the account's own.
+    #[serde(default)]
+    pub roles: CustomRoles,
+    /// The teams.
+    #[serde(default)]
+    pub teams: Vec<Team>,
+}
+
+/// Users who work on each other's records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Team {
+    /// The id.
+    pub id: TeamId,
+    /// The name, which no other team of the account has.
+    pub name: Text<100>,
+    /// Counts the writes.
+    pub version: u64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// The users of a team.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(crate) struct TeamMembers {
+    #[serde(default)]
+    pub(crate) members: Vec<UserId>,
 }
 
 impl Directory {
@@ -36,5 +99,25 @@ impl Directory {
     /// When the store does not answer.
     pub async fn access(&self, account: &AccountId, user: &UserId) -> Result<Option<Access>, StoreError> {
         self.get(&DirectoryKey::access(account, user), true).await?.map(read).transpose()
+    }
+
+    /// What `access` comes to. One more call where the account's own roles or a team matter.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn standing(&self, account: &AccountId, access: &Access) -> Result<Standing, StoreError> {
+        if let Some(standing) = Standing::of_system_roles(&access.role_ids) {
+            return Ok(standing);
+        }
+        let team = access.team_id.map(|team| DirectoryKey::team(account, &team));
+        let keys: Vec<_> = std::iter::once(DirectoryKey::organization(account)).chain(team).collect();
+        let mut found = self.batch(&keys).await?.into_iter();
+        let mut next = || found.next().flatten();
+        let organization: Organization = next().map(read).transpose()?.unwrap_or_default();
+        let team: TeamMembers = next().map(read).transpose()?.unwrap_or_default();
+        let grants = organization.roles.grants(&access.role_ids);
+        let reaches_team = grants.iter().any(|grant| grant.reach() == Reach::Team);
+        let team = if reaches_team { team.members } else { Vec::new() };
+        Ok(Standing { roles: access.role_ids.clone(), grants, team })
     }
 }

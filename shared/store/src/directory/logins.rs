@@ -82,6 +82,7 @@ impl Directory {
         let account = Item::from([
             ("name".into(), AttributeValue::S(new.company.to_string())),
             ("plan".into(), AttributeValue::S("standard".into())),
+            ("owners".into(), AttributeValue::N("1".into())),
             ("createdAt".into(), at),
             ("version".into(), AttributeValue::N("1".into())),
         ]);
@@ -89,7 +90,7 @@ impl Directory {
         let members = [
             (DirectoryKey::login(&new.profile.email), "login", attributes(&new.login)?),
             (DirectoryKey::account(&new.account), "account", account),
-            (DirectoryKey::user(&new.account, &new.user), "user", attributes(&new.profile)?),
+            (DirectoryKey::user(&new.account, &new.user), "user", new.profile.attributes()?),
             (session, "session", attributes(&new.state)?),
             (DirectoryKey::access(&new.account, &new.user), "access", attributes(&new.access)?),
         ];
@@ -179,13 +180,15 @@ impl Directory {
         let mut seen = Expression::new();
         let networks = login.networks.iter().cloned().map(AttributeValue::S).collect();
         seen.set("networks", AttributeValue::L(networks));
-        seen.set("lastLoginAt", AttributeValue::S(state.created_at.to_string()));
         if let Some(renewed) = renewed {
             seen.set("passwordHash", AttributeValue::S(renewed.into()));
         }
         seen.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
         transaction.update((), item_key(&DirectoryKey::login(email)), &seen)?;
-        transaction.delete((), item_key(&cleared.0))?;
+        transaction.delete((), item_key(&cleared.0), &Expression::new())?;
+        let mut listed = Expression::new();
+        listed.set("lastLoginAt", AttributeValue::S(state.created_at.to_string())).if_exists("pk");
+        transaction.update((), item_key(&DirectoryKey::user(&login.account_id, &login.user_id)), &listed)?;
         match self.transact(transaction, session.ulid()).await? {
             None => Ok(()),
             Some(_) => Err(StoreError::Busy),

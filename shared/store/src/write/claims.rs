@@ -117,8 +117,9 @@ impl TenantTable {
             same.if_exists("pk");
             if is_parent {
                 same.if_absent("deletedAt");
-                if let Some(owner) = self.owner {
-                    same.if_equal(OWNER, AttributeValue::S(owner.to_string()));
+                if let Some(owners) = &self.owners {
+                    let theirs = same.any_of(OWNER, "owner", owners);
+                    same.when(theirs);
                 }
             }
             match &above {

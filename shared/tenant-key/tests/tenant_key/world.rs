@@ -27,7 +27,7 @@ impl Directory for InMemoryDirectory {
         _: &'a UserId,
         _: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
-        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, role: Role::Owner })) })
+        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, standing: Role::Owner.into() })) })
     }
 }
 
@@ -36,7 +36,9 @@ pub(crate) fn verified(account: AccountId, user: UserId) -> Verified<Principal> 
     let signer = Signer::from_secret(&[7; 32], ISSUER, clock.clone()).unwrap();
     let directory = InMemoryDirectory(signer.public_keys().to_vec());
     let session = SessionId::from_parts(0, [3; 10]);
-    let token = signer.sign(&Principal { account, user, session, role: Role::Owner }).unwrap();
+    let token = signer
+        .sign(&Principal { account, user, session, standing: std::sync::Arc::new(Role::Owner.into()) })
+        .unwrap();
     let verifier = Verifier::new(ISSUER, clock);
     match pin!(verifier.verify(&token, &directory)).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(outcome) => outcome.unwrap(),
