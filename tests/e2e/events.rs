@@ -26,6 +26,8 @@ const TOUR: &[(&str, u16)] = &[
     ("clients-list", 200),
     ("clients-update", 200),
     ("clients-delete", 204),
+    ("users-list", 200),
+    ("users-roles-create", 201),
     ("fallback-not-found", 404),
     ("fallback-method-not-allowed", 405),
 ];

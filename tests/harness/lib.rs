@@ -223,10 +223,17 @@ impl Company<'_> {
             let item = self.identity_item(&partition, sort).await.to_string();
             let copy = item.replace(owner, user.ulid()).replace(&self.email, &email);
             let mut item: Value = serde_json::from_str(&copy).expect("an item");
-            if sort == "ACCESS" {
+            if sort != "LOGIN" {
                 item["roleIds"] = json!({"L": [{"S": role}]});
             }
             self.put_identity_item(&item).await;
+        }
+        if role == "owner" {
+            let partition = format!("A#{}#ACC", self.account());
+            let mut account = self.identity_item(&partition, &self.account()).await;
+            let owners: u32 = account["owners"]["N"].as_str().and_then(|n| n.parse().ok()).expect("a count");
+            account["owners"] = json!({"N": (owners + 1).to_string()});
+            self.put_identity_item(&account).await;
         }
         let mut colleague = Self { nexo: self.nexo, email, tokens: Value::Null };
         colleague.log_in().await;

@@ -71,6 +71,14 @@ pub(crate) async fn check(tenant: Tenant, Body(question): Body<Question>) -> Res
         }
         error => error.into(),
     })?;
+    if let Some(owner) = owner_id.filter(|owner| *owner != user) {
+        tenant.member(&owner).await.map_err(|error| match error {
+            StoreError::NotFound => {
+                Problem::invalid_field("/ownerId", "unknown_user", "names no user of the account")
+            }
+            error => error.into(),
+        })?;
+    }
     let granted = |grants: Grants| grants.iter().find(|grant| grant.permission() == permission);
     let sources = organization.roles.sources(&member.access.role_ids);
     let because: Vec<Because> = sources

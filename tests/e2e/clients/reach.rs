@@ -160,5 +160,5 @@ async fn a_role_is_in_force_at_once_in_auth_and_within_a_minute_elsewhere() {
     let refresh = json!({"refreshToken": manager.refresh_token()});
     let refreshed = nexo.post("/api/auth/refresh", &refresh).await;
     let claims = nexo_tests::table::claims(refreshed.body["accessToken"].as_str().unwrap());
-    assert_eq!(claims["role"], "viewer");
+    assert_eq!(claims["roles"], json!(["viewer"]));
 }

@@ -1,9 +1,10 @@
 //! Every role at every operation, as docs/PERMISSIONS.md says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream::{self, StreamExt as _};
-use nexo_domain::Role;
+use nexo_domain::{Permission, Role};
 use nexo_tests::{Answer, Company, Nexo, project};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -78,22 +79,33 @@ async fn attempt(
     reach: &str,
 ) -> Result<(), String> {
     let caller = owner.colleague(role).await;
-    let create = operation.collection().unwrap_or(&operation.path);
-    let create = all.iter().find(|other| other.method == Method::POST && other.path == create);
     let expect = |what: &str, answer: &Answer, wanted: bool| {
         if wanted {
             return Ok(());
         }
         Err(format!("{role} at {}, {reach}, {what}: {answer:?}", operation.name()))
     };
-    let Some(create) = create.filter(|_| operation.permission.is_some()) else {
-        // For one's own data, or without a record.
+    let Some(permission) = &operation.permission else {
         let answer = send(&caller, operation, "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV").await;
         let served = answer.status.is_success() || answer.status == 404 || answer.status == 422;
         return expect("on its own data", &answer, reach == "self" && served);
     };
-    let (mine, theirs) =
-        (owned(owner, create, caller.user()).await, owned(owner, create, owner.user()).await);
+    if !Permission::parse(permission).unwrap().is_about_records() {
+        let target = match operation.collection() {
+            Some(collection) => created(all, collection, owner, unique()).await,
+            None => String::new(),
+        };
+        let answer = send(&caller, operation, &target).await;
+        let wanted = match reach {
+            "all" => answer.status.is_success(),
+            "no" => denies(&answer, operation),
+            _ => false,
+        };
+        return expect("the account's", &answer, wanted);
+    }
+    let collection = operation.collection().unwrap_or(&operation.path);
+    let mine = owned(owner, all, collection, caller.user()).await;
+    let theirs = owned(owner, all, collection, owner.user()).await;
     if operation.collection().is_none() {
         let answer = send(&caller, operation, "").await;
         if reach == "no" {
@@ -136,17 +148,29 @@ async fn send(caller: &Company<'_>, operation: &Operation, id: &str) -> Answer {
     if operation.method == Method::PUT {
         members.insert("ownerId".into(), json!(caller.user()));
     }
+    if let Some(name) = members.get_mut("name") {
+        *name = json!(format!("{} {}", name.as_str().unwrap(), unique()));
+    }
+    if members.contains_key("userId") {
+        members.insert("userId".into(), json!(caller.colleague("viewer").await.user()));
+    }
     let request = caller.request(operation.method.clone(), &operation.at(id));
     Answer::of(operation.with_body(request, &members)).await
 }
 
 /// A new record that `user` is responsible for.
-async fn owned(owner: &Company<'_>, create: &Operation, user: &str) -> String {
-    let id = created(create, owner, 1).await;
-    let path = format!("{}/{id}", create.path);
+async fn owned(owner: &Company<'_>, all: &[Operation], collection: &str, user: &str) -> String {
+    let id = created(all, collection, owner, unique()).await;
+    let path = format!("{collection}/{id}");
     let answer = owner.patch(&path, &json!({"ownerId": user})).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     id
+}
+
+/// A number that no other record of this run has.
+fn unique() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The ids of all pages.

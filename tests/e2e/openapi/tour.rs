@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nexo_tests::{Answer, Nexo, PASSWORD, registration};
+use nexo_tests::{Answer, Company, Nexo, PASSWORD, registration};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -51,10 +51,28 @@ impl Judge {
     }
 }
 
+async fn send(
+    judge: &mut Judge,
+    company: &Company<'_>,
+    method: &Method,
+    path: &str,
+    body: Option<&Value>,
+    if_match: &str,
+) {
+    let mut request = company.request(method.clone(), path);
+    if !if_match.is_empty() {
+        request = request.header("if-match", if_match);
+    }
+    if let Some(body) = body {
+        request = request.json(body);
+    }
+    judge.judge(method, path, &Answer::of(request).await);
+}
+
 #[tokio::test]
 async fn every_answer_is_one_that_the_description_names() {
     let nexo = Nexo::start().await;
-    let mut company = nexo.register().await;
+    let company = nexo.register().await;
     let mut judge =
         Judge { description: serde_json::from_str(&super::checked_in()).unwrap(), met: BTreeSet::new() };
     for path in ["/health", "/health/auth", "/health/crm", "/api/openapi.json", "/.well-known/jwks.json"] {
@@ -90,6 +108,17 @@ async fn every_answer_is_one_that_the_description_names() {
     let bare = json!({"name": "Bare"});
     let foreign = "/api/clients/cli_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
     let restore = format!("{client}/restore");
+    let heir = company.colleague("admin").await;
+    let owner = format!("/api/users/{}", company.user());
+    let colleague = format!("/api/users/{}", company.colleague("member").await.user());
+    let made = company.post("/api/roles", &json!({"name": "Sales", "parentIds": ["member"]})).await;
+    judge.judge(&Method::POST, "/api/roles", &made);
+    let role_id = made.body["id"].as_str().unwrap().to_owned();
+    let (role, effective) = (format!("/api/roles/{role_id}"), format!("/api/roles/{role_id}/effective"));
+    let made = company.post("/api/teams", &json!({"name": "North"})).await;
+    judge.judge(&Method::POST, "/api/teams", &made);
+    let team_id = made.body["id"].as_str().unwrap().to_owned();
+    let team = format!("/api/teams/{team_id}");
     for (method, path, body, if_match) in [
         (Method::POST, "/api/clients", Some(&full), ""),
         (Method::POST, "/api/clients", Some(&json!({"x": 1})), ""),
@@ -113,6 +142,45 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::DELETE, &client, None, ""),
         (Method::DELETE, &client, None, ""),
         (Method::POST, &restore, None, ""),
+        (Method::GET, "/api/users", None, ""),
+        (Method::GET, "/api/users?x=1", None, ""),
+        (Method::GET, &owner, None, ""),
+        (Method::PATCH, &colleague, Some(&json!({"roleIds": ["viewer"], "teamId": team_id})), ""),
+        (Method::PATCH, &colleague, Some(&json!({"roleIds": [role_id]})), "\"1\""),
+        (Method::PATCH, &colleague, Some(&json!({"roleIds": []})), ""),
+        (Method::PATCH, &owner, Some(&json!({"roleIds": ["viewer"]})), ""),
+        (Method::DELETE, &colleague, None, "\"1\""),
+        (Method::GET, "/api/roles", None, ""),
+        (Method::POST, "/api/roles", Some(&json!({"name": "Owner"})), ""),
+        (Method::GET, &role, None, ""),
+        (Method::GET, "/api/roles/owner", None, ""),
+        (Method::GET, "/api/roles/nobody", None, ""),
+        (Method::GET, &effective, None, ""),
+        (Method::PATCH, &role, Some(&json!({"permissions": ["client:read:own"]})), ""),
+        (Method::PATCH, &role, Some(&json!({"name": "New"})), "\"1\""),
+        (Method::DELETE, &role, None, "\"1\""),
+        (Method::DELETE, "/api/roles/owner", None, ""),
+        (Method::DELETE, &role, None, ""),
+        (Method::GET, "/api/teams", None, ""),
+        (Method::GET, &team, None, ""),
+        (Method::PATCH, &team, Some(&json!({"name": "South"})), ""),
+        (Method::DELETE, &team, None, ""),
+        (Method::DELETE, &colleague, None, ""),
+        (Method::DELETE, &team, None, ""),
+        (Method::DELETE, &team, None, ""),
+        (Method::GET, "/api/account", None, ""),
+        (Method::PATCH, "/api/account", Some(&json!({"name": "Acme AG"})), ""),
+        (Method::PATCH, "/api/account", Some(&json!({"name": "Acme SE"})), "\"1\""),
+        (Method::POST, "/api/authz/check", Some(&json!({"permission": "client:write"})), ""),
+        (Method::POST, "/api/authz/check", Some(&json!({"permission": "client:fly"})), ""),
+        (Method::POST, "/api/account/leave", None, ""),
+        (Method::POST, "/api/account/transfer-ownership", Some(&json!({"userId": heir.user()})), ""),
+        (Method::POST, "/api/account/leave", None, ""),
+    ] {
+        send(&mut judge, &company, &method, path, body, if_match).await;
+    }
+    let company = heir;
+    for (method, path, body, if_match) in [
         (Method::GET, "/api/auth/profile", None, ""),
         (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "de"})), ""),
         (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "en"})), "\"1\""),
@@ -134,15 +202,9 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::POST, "/api/auth/logout", None, ""),
         (Method::POST, "/api/auth/logout", None, ""),
     ] {
-        let mut request = company.request(method.clone(), path);
-        if !if_match.is_empty() {
-            request = request.header("if-match", if_match);
-        }
-        if let Some(body) = body {
-            request = request.json(body);
-        }
-        judge.judge(&method, path, &Answer::of(request).await);
+        send(&mut judge, &company, &method, path, body, if_match).await;
     }
+    let mut company = company;
     let credentials = json!({"email": company.email, "password": "another long sentence"});
     company.tokens = nexo.post("/api/auth/login", &credentials).await.body;
     let sessions = company.get("/api/auth/sessions").await.body;

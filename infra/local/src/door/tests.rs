@@ -18,9 +18,13 @@ mod soup;
 const MINE: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 const THEIRS: &str = "01BX5ZZKBKACTAV9WEVGEMMVRZ";
 
-fn door() -> Door {
+fn template() -> Template {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
-    let mut template = Template::read(&path, &BTreeMap::new()).unwrap();
+    Template::read(&path, &BTreeMap::new()).unwrap()
+}
+
+fn door() -> Door {
+    let mut template = template();
     template.table = template.table.with_partitions_of_its_indexes();
     let engine = Engine::open(Storage::Memory, &template.table).unwrap();
     Door::new(engine, LocalIssuer::from_key([1; 32]), &template, crate::clock::system_clock())
