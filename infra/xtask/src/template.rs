@@ -6,10 +6,6 @@ use std::fs;
 
 use serde_yaml_ng::Value;
 
-/// The role that functions assume for an account's records, and the policy that lets them.
-const TENANT_ROLE: &str = "TenantRole";
-const ASSUME_TENANT_ROLE: &str = "AssumeTenantRole";
-
 /// Checks the project's template.
 ///
 /// # Errors
@@ -63,9 +59,6 @@ impl<'a> Template<'a> {
     fn functions(&self, registry: &[&str], found: &mut Problems) {
         let functions = self.resources("AWS::Serverless::Function");
         let globals = &self.document["Globals"]["Function"];
-        let trusted = self.trusted();
-        let assuming: BTreeSet<_> =
-            names(&self.document["Resources"][ASSUME_TENANT_ROLE]["Properties"]["Roles"]).collect();
         let mut owned = BTreeSet::new();
         for (id, function) in &functions {
             let setting =
@@ -80,14 +73,13 @@ impl<'a> Template<'a> {
             found.expect(arm, id, "does not run on arm64");
             found.expect(setting("Runtime") == "provided.al2023", id, "does not run on provided.al2023");
             found.expect(registry.contains(id), id, "is not in the registry of infra/local/src/functions.rs");
-            let has_records = !function["Environment"]["Variables"]["NEXO_TENANT_ROLE_ARN"].is_null();
-            for (list, what) in [(&trusted, "TenantRole's trust"), (&assuming, "AssumeTenantRole's roles")] {
-                let is_named = role.is_some_and(|role| list.contains(role));
-                found.expect(
-                    is_named == has_records,
-                    id,
-                    &format!("sets NEXO_TENANT_ROLE_ARN or is in {what}, not both"),
-                );
+            let assumed = name(&function["Environment"]["Variables"]["NEXO_TENANT_ROLE_ARN"]);
+            let expected: BTreeSet<_> = assumed.into_iter().collect();
+            let Some(role) = role else { continue };
+            for (roles, what) in [(self.trusting(role), "trust it"), (self.assumable(role), "it may assume")]
+            {
+                let problem = format!("NEXO_TENANT_ROLE_ARN is not the one role whose policies say: {what}");
+                found.expect(roles == expected, id, &problem);
             }
         }
         for id in registry {
@@ -95,10 +87,27 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// The roles that the tenant role trusts.
-    fn trusted(&self) -> BTreeSet<&'a str> {
-        let trust = &self.document["Resources"][TENANT_ROLE]["Properties"]["AssumeRolePolicyDocument"];
-        list(&trust["Statement"]).flat_map(|statement| names(&statement["Principal"]["AWS"])).collect()
+    /// The roles that trust a role.
+    fn trusting(&self, role: &str) -> BTreeSet<&'a str> {
+        let trusts = |trusting: &Value| {
+            let statements = list(&trusting["AssumeRolePolicyDocument"]["Statement"]);
+            statements.flat_map(|statement| names(&statement["Principal"]["AWS"])).any(|known| known == role)
+        };
+        self.resources("AWS::IAM::Role")
+            .into_iter()
+            .filter(|(_, other)| trusts(other))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// The roles that policies of their own let a role assume.
+    fn assumable(&self, role: &str) -> BTreeSet<&'a str> {
+        let policies = self.resources("AWS::IAM::Policy").into_values();
+        policies
+            .filter(|policy| names(&policy["Roles"]).any(|known| known == role))
+            .flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+            .filter_map(|statement| name(&statement["Resource"]))
+            .collect()
     }
 
     /// No policy names more than it must. In a key's own policy `*` is the only resource there is.

@@ -59,12 +59,12 @@ fn each_change_for_the_worse_is_noticed() {
         (
             "        - !Ref ClientsFunctionRole\n",
             "        - !Ref AuthFunctionRole\n",
-            "ClientsFunction: sets NEXO_TENANT_ROLE_ARN or is in AssumeTenantRole's roles, not both",
+            "ClientsFunction: NEXO_TENANT_ROLE_ARN is not the one role whose policies say: it may assume",
         ),
         (
             "                - !GetAtt ClientsFunctionRole.Arn\n",
             "                - !GetAtt AuthFunctionRole.Arn\n",
-            "ClientsFunction: sets NEXO_TENANT_ROLE_ARN or is in TenantRole's trust, not both",
+            "ClientsFunction: NEXO_TENANT_ROLE_ARN is not the one role whose policies say: trust it",
         ),
     ] {
         let found = after(old, new);
