@@ -16,3 +16,4 @@ mod openapi;
 mod protocol;
 mod roadmap;
 mod units;
+mod users;

@@ -89,7 +89,7 @@ impl Company<'_> {
         answer["Item"].clone()
     }
 
-    pub(crate) async fn put_identity_item(&self, item: &Value) {
+    pub async fn put_identity_item(&self, item: &Value) {
         let put = json!({"TableName": self.nexo.table_name(), "Item": item});
         let auth = self.nexo.function_token("AuthFunction");
         let (status, answer) = self.nexo.table_call(Some(&auth), "PutItem", &put).await;

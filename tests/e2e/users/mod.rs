@@ -1,0 +1,14 @@
+//! `/api/users`, `/api/roles`, `/api/teams`, `/api/account` and `/api/authz`.
+
+mod account;
+mod change;
+mod owners;
+mod roles;
+mod teams;
+
+use nexo_tests::Company;
+
+/// The path of a company's user.
+fn path(company: &Company<'_>) -> String {
+    format!("/api/users/{}", company.user())
+}
