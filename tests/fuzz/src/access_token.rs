@@ -6,13 +6,15 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::Role;
-use nexo_identity::{ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, Principal, REVOCATION_SECONDS};
+use nexo_domain::RoleRef;
+use nexo_identity::{
+    ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, Principal, REVOCATION_SECONDS, Standing,
+};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::accepts_only;
-use crate::world::{self, ISSUER, NOW, ROLE_OF_THE_SESSION, header, message, sign, verify};
+use crate::world::{self, ISSUER, NOW, header, message, sign, standing_now, verify};
 
 /// Who does not have the key can make no token, nor another out of a genuine one.
 pub fn access_token(input: &[u8]) {
@@ -51,7 +53,7 @@ fn principal_of(given_header: &[u8], claims: &[u8]) -> Option<Principal> {
         return None;
     }
     let claims = members(claims)?;
-    if claims.keys().ne(["acc", "aud", "exp", "iat", "iss", "jti", "role", "sid", "sub"]) {
+    if claims.keys().ne(["acc", "aud", "exp", "iat", "iss", "jti", "roles", "sid", "sub"]) {
         return None;
     }
     let text = |name: &str| claims[name].as_str();
@@ -60,12 +62,15 @@ fn principal_of(given_header: &[u8], claims: &[u8]) -> Option<Principal> {
     let is_ours = text("iss")? == ISSUER && text("aud")? == AUDIENCE;
     let is_timely =
         iat <= NOW + 5 && exp > NOW && i128::from(exp) - i128::from(iat) <= i128::from(ACCESS_TOKEN_SECONDS);
-    let named: Role = text("role")?.parse().ok()?;
+    let role = |role: &Value| role.as_str()?.parse().ok();
+    let roles: Vec<RoleRef> = claims["roles"].as_array()?.iter().map(role).collect::<Option<_>>()?;
+    // What a role of the account's own grants is not in the token.
+    let named = Standing::of_system_roles(&roles).filter(|_| iat > NOW - REVOCATION_SECONDS);
     let principal = Principal {
         account: text("acc")?.parse().ok()?,
         user: text("sub")?.parse().ok()?,
         session: text("sid")?.parse().ok()?,
-        role: if iat > NOW - REVOCATION_SECONDS { named } else { ROLE_OF_THE_SESSION },
+        standing: named.unwrap_or_else(standing_now).into(),
     };
     (is_ours && is_timely).then_some(principal)
 }

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use nexo_domain::{AccountId, Role, SessionId, Timestamp, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Verified,
-    Verifier,
+    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Standing,
+    Verified, Verifier,
 };
 use nexo_tenant_key::TenantScope;
 
@@ -18,8 +18,10 @@ pub(crate) const NOW: i64 = 1_767_225_600;
 
 pub(crate) const ISSUER: &str = "https://nexo.test";
 
-/// What a look at a session finds: another role than the tokens that are tried name.
-pub(crate) const ROLE_OF_THE_SESSION: Role = Role::Viewer;
+/// What a look at a session finds: less than the tokens that are tried name.
+pub(crate) fn standing_now() -> Standing {
+    Role::Viewer.into()
+}
 
 /// One published key, and every session alive.
 struct World;
@@ -35,7 +37,7 @@ impl Directory for World {
         _: &'a UserId,
         _: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
-        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, role: ROLE_OF_THE_SESSION })) })
+        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, standing: standing_now() })) })
     }
 }
 
@@ -78,7 +80,7 @@ fn claims(account: u64) -> String {
     let account = AccountId::from_parts(account, [1; 10]);
     let exp = NOW + 900;
     format!(
-        r#"{{"iss":"{ISSUER}","aud":"nexo-api","sub":"{user}","acc":"{account}","sid":"{session}","role":"owner","iat":{NOW},"exp":{exp},"jti":"AAAAAAAAAAAAAAAAAAAAAA"}}"#
+        r#"{{"iss":"{ISSUER}","aud":"nexo-api","sub":"{user}","acc":"{account}","sid":"{session}","roles":["owner"],"iat":{NOW},"exp":{exp},"jti":"AAAAAAAAAAAAAAAAAAAAAA"}}"#
     )
 }
 
