@@ -12,6 +12,7 @@ use nexo_domain::{Id, IdKind, Timestamp};
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     offset_ms: Arc<AtomicI64>,
+    stands_still: bool,
 }
 
 impl Clock {
@@ -20,14 +21,18 @@ impl Clock {
         Self::default()
     }
 
-    /// Milliseconds since the Unix epoch.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-    pub fn now_ms(&self) -> i64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        ms.saturating_add(self.offset_ms.load(Ordering::Relaxed))
+    /// A clock that stands at the present time until it is moved: what a test does at once is at once,
+    /// however long it takes.
+    pub fn standing_still() -> Self {
+        let offset_ms = Arc::new(AtomicI64::new(Self::system().now_ms()));
+        Self { offset_ms, stands_still: true }
     }
 
+    /// Milliseconds since the Unix epoch.
+    pub fn now_ms(&self) -> i64 {
+        let offset = self.offset_ms.load(Ordering::Relaxed);
+        if self.stands_still { offset } else { system_ms().saturating_add(offset) }
+    }
     /// Seconds since the Unix epoch, as JWT (RFC 7519, `NumericDate`) and DynamoDB's TTL count.
     pub fn now_seconds(&self) -> i64 {
         self.now_ms().div_euclid(1000)
@@ -53,4 +58,10 @@ impl Clock {
         getrandom::fill(&mut random)?;
         Ok(Id::from_parts(u64::try_from(self.now_ms()).unwrap_or(0), random))
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the clock")]
+fn system_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

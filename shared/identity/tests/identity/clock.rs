@@ -17,6 +17,18 @@ fn the_clones_of_a_clock_move_together() {
 }
 
 #[test]
+fn a_clock_that_stands_still_moves_when_it_is_told_to() {
+    let before = Clock::system().now_ms();
+    let clock = Clock::standing_still();
+    let at = clock.now_ms();
+    assert!((before..=Clock::system().now_ms()).contains(&at));
+    while Clock::system().now_ms() <= at {}
+    assert_eq!(clock.now_ms(), at);
+    clock.clone().advance(1500);
+    assert_eq!(clock.now_ms(), at + 1500);
+}
+
+#[test]
 fn ids_sort_by_the_time_they_were_made() {
     let clock = Clock::system();
     let mut minted: Vec<ClientId> = Vec::new();
