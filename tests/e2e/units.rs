@@ -257,3 +257,37 @@ async fn logging_in_and_staying_so_costs_little() {
         assert_eq!(of_function.count(), calls_then - 1);
     }
 }
+
+#[tokio::test]
+async fn managing_users_is_a_read_and_a_transaction() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let colleague = company.colleague("viewer").await;
+    let user = format!("/api/users/{}", colleague.user());
+    let request = |method: Method, path: &str, body: Option<Value>| {
+        let request = company.request(method, path);
+        body.map_or(request.try_clone().unwrap(), |body| request.json(&body))
+    };
+    // The first request to a function reads the public keys and gets credentials. Each one looks at the
+    // session and the access: two units, of the function's own.
+    assert_eq!(company.get("/api/users").await.status, 200);
+    let look = |calls: &[&'static str], read: f64, write: f64| {
+        cost(&[&["BatchGetItem"], calls].concat(), read + 2.0, write)
+    };
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, "/api/users?limit=1", None)).await;
+    assert_eq!(spent, look(&["Query"], 0.5, 0.0));
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &user, None)).await;
+    assert_eq!(spent, look(&["GetItem"], 0.5, 0.0));
+    // Read: the user, its access, and the account's own roles (none). Written: the user, with its place in
+    // the order by change (the order by name stays) and a projection in both; its access; and a check of
+    // the caller's.
+    let body = json!({"roleIds": ["member"]});
+    let (_, spent) = measured(&nexo, 200, request(Method::PATCH, &user, Some(body))).await;
+    assert_eq!(spent, look(&["BatchGetItem", "TransactWriteItems", "GetItem"], 4.0, 9.0));
+    let body = json!({"name": "Sales", "permissions": ["client:read"]});
+    let (role, spent) = measured(&nexo, 201, request(Method::POST, "/api/roles", Some(body))).await;
+    assert_eq!(spent, look(&["GetItem", "TransactWriteItems"], 1.0, 4.0));
+    let role = format!("/api/roles/{}/effective", role.body["id"].as_str().unwrap());
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &role, None)).await;
+    assert_eq!(spent, look(&["GetItem"], 1.0, 0.0));
+}

@@ -74,7 +74,10 @@ word_enum! {
 impl Permission {
     /// Whether it is about records that users are responsible for, so that it can reach less far than all.
     pub const fn is_about_records(self) -> bool {
-        matches!(self, Self::ClientRead | Self::ClientWrite | Self::ClientDelete)
+        !matches!(
+            self,
+            Self::UserRead | Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage
+        )
     }
 }
 
