@@ -34,6 +34,10 @@ pub enum Kind {
     SecurityEvent,
     /// A customer of the account.
     Client,
+    /// A link in a mail.
+    Link,
+    /// A mail to be sent.
+    Mail,
 }
 
 impl Kind {
@@ -49,6 +53,8 @@ impl Kind {
             Self::Invitation => "inv",
             Self::SecurityEvent => "evt",
             Self::Client => "cli",
+            Self::Link => "lnk",
+            Self::Mail => "mai",
         }
     }
 
@@ -64,6 +70,8 @@ impl Kind {
             Self::Invitation => "INV",
             Self::SecurityEvent => "EVT",
             Self::Client => "CLI",
+            Self::Link => "LINK",
+            Self::Mail => "OUT",
         }
     }
 }
@@ -121,6 +129,10 @@ id_kinds! {
     SecurityEventId = SecurityEvent;
     /// `cli_…`
     ClientId = Client;
+    /// `lnk_…`
+    LinkId = Link;
+    /// `mai_…`
+    MailId = Mail;
 }
 
 /// The id of a record of kind `K`. Ids order by the time they were made, to the millisecond.

@@ -13,6 +13,7 @@
 mod clock;
 mod credentials;
 mod crypto;
+mod link;
 mod principal;
 mod refresh;
 mod signer;
@@ -21,6 +22,7 @@ mod verifier;
 
 pub use clock::Clock;
 pub use credentials::{CredentialCache, CredentialVendor, Credentials, VendError};
+pub use link::{Link, LinkKey, Purpose};
 pub use principal::{Principal, Standing, Verified};
 pub use refresh::{RefreshKey, RefreshToken};
 pub use signer::{KEY_PERIOD_SECONDS, SignError, Signer, key_period};

@@ -141,7 +141,7 @@ pub fn key_period(seconds: i64) -> i64 {
     seconds.div_euclid(KEY_PERIOD_SECONDS)
 }
 
-fn derive(secret: &[u8], label: &[u8]) -> [u8; 32] {
+pub(crate) fn derive(secret: &[u8], label: &[u8]) -> [u8; 32] {
     #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104)")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes any key");
     mac.update(label);

@@ -5,7 +5,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{AccountId, Email, SessionId, TeamId, UserId};
+use nexo_domain::{AccountId, Email, MailId, SessionId, TeamId, UserId};
+use nexo_identity::Link;
 use sha2::{Digest as _, Sha256};
 
 /// The key of an item that is read or written under a function's own role.
@@ -58,6 +59,21 @@ impl DirectoryKey {
     /// What a user may do. Beside the user's sessions, so that one call reads both.
     pub fn access(account: &AccountId, user: &UserId) -> Self {
         Self::new(format!("A#{}#SES#{}", account.ulid(), user.ulid()), "ACCESS")
+    }
+
+    /// The change that waits for a link of a mail to be opened.
+    pub fn pending(link: &Link) -> Self {
+        Self::new(format!("LINK#{}", link.place()), "LINK")
+    }
+
+    /// A mail to an address that belongs to no account yet.
+    pub fn mail(mail: &MailId) -> Self {
+        Self::new(format!("MAIL#{}", mail.ulid()), "MAIL")
+    }
+
+    /// A mail to one of an account's users.
+    pub fn account_mail(account: &AccountId, mail: &MailId) -> Self {
+        Self::new(format!("A#{}#OUT", account.ulid()), mail.ulid())
     }
 
     /// The roles and teams that an account defines, all in one item.

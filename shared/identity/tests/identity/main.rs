@@ -5,6 +5,7 @@
 mod clock;
 mod credentials;
 mod keys;
+mod links;
 mod refresh;
 mod revocation;
 mod tokens;

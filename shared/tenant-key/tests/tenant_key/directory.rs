@@ -1,6 +1,7 @@
 //! Keys of what is known before there is a principal.
 
-use nexo_domain::{AccountId, Email, SessionId, UserId};
+use nexo_domain::{AccountId, Email, LinkId, MailId, SessionId, UserId};
+use nexo_identity::Link;
 use nexo_tenant_key::DirectoryKey;
 use proptest::prelude::*;
 
@@ -28,6 +29,21 @@ fn directory_keys_have_the_form_the_policies_are_written_for() {
         text(&DirectoryKey::session(&account, &user, &session)),
         ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#SES#01BX5ZZKBKACTAV9WEVGEMMVS0", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
     );
+    let mail: MailId = "mai_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    assert_eq!(text(&DirectoryKey::mail(&mail)), ("MAIL#01ARZ3NDEKTSV4RRFFQ69G5FAV", "MAIL"));
+    assert_eq!(
+        text(&DirectoryKey::account_mail(&account, &mail)),
+        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#OUT", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    );
+}
+
+#[test]
+fn what_waits_for_a_link_is_found_by_any_link_to_it() {
+    let link = |what, millis| Link::new(&[what], LinkId::from_parts(millis, [0; 10]));
+    let (first, second) = (DirectoryKey::pending(&link("a", 1)), DirectoryKey::pending(&link("a", 2)));
+    assert_eq!(first, second);
+    assert_ne!(first, DirectoryKey::pending(&link("b", 1)));
+    assert_eq!((first.partition().len(), &first.partition()[..5], first.sort()), (48, "LINK#", "LINK"));
 }
 
 #[test]
