@@ -32,7 +32,7 @@ pub use context::{Caller, RequestContext};
 pub use extract::{Id, IfMatch, Named, SignedIn, Tenant};
 pub use list::{FilterKind, FilterParameter};
 pub use parse::{FieldError, FieldErrors};
-pub use platform::{LogSink, Platform};
+pub use platform::{LogSink, Platform, log_to_stderr};
 pub use problem::{Code, Problem};
 pub use resource::{Resource, answer, created, json, list_and_get, resource, with_etag};
 pub use routes::{Access, Described, Operation, Routes, Shape, Verb};

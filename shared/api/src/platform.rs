@@ -38,7 +38,7 @@ impl Platform {
             cursors: None,
             store,
             clock,
-            log: Arc::new(to_stderr),
+            log: Arc::new(log_to_stderr),
         }
     }
 
@@ -107,7 +107,8 @@ fn endpoint(name: &str) -> Option<String> {
     variable(name).filter(|address| address != "aws")
 }
 
-fn to_stderr(line: &str) {
+/// Writes a line of log where Lambda reads it.
+pub fn log_to_stderr(line: &str) {
     use std::io::Write as _;
     // One write a line, so that lines of concurrent requests do not mix. A log that cannot be
     // written must not fail the request.
