@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use futures::future::join_all;
+use nexo_local::demo::link_token;
 use nexo_tests::{Answer, PASSWORD, project, registration};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -71,10 +72,15 @@ impl Running {
     }
 
     async fn register(&self, email: &str) -> Value {
-        let answer =
-            Answer::of(self.request(Method::POST, "/api/auth/register").json(&registration(email))).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        answer.body
+        let post = async |path: &str, body: &Value| {
+            let answer = Answer::of(self.request(Method::POST, path).json(body)).await;
+            assert!(answer.status.is_success(), "{answer:?}");
+            answer.body
+        };
+        post("/api/auth/register", &registration(email)).await;
+        let mails = Answer::of(self.request(Method::GET, &format!("/dev/mail.json?to={email}"))).await.body;
+        let token = link_token(mails["data"].as_array().expect("mails"), "register").expect("a link");
+        post("/api/auth/register/confirm", &json!({"token": token})).await
     }
 
     async fn login(&self, email: &str, password: &str) -> Answer {

@@ -85,6 +85,11 @@ fn requests(nexo: &Nexo, company: &Company<'_>, client: &Value) -> Vec<RequestBu
     let mut requests = Vec::new();
     for (path, body) in [
         ("/api/auth/register", registration("new@acme.example")),
+        ("/api/auth/password-reset", json!({"email": company.email})),
+        (
+            "/api/auth/password-reset/confirm",
+            json!({"token": "nexo_lt1_Quixotic-Agent", "newPassword": PASSWORD}),
+        ),
         ("/api/auth/register", json!({"email": "wrong@acme.example,", "password": PASSWORD})),
         ("/api/auth/login", json!({"email": company.email, "password": PASSWORD})),
         ("/api/auth/login", json!({"email": company.email, "password": PASSWORD, "tokenDelivery": "cookie"})),
@@ -209,6 +214,8 @@ async fn nothing_secret_and_nothing_personal_is_ever_logged() {
                 "code",
                 "cause",
             ];
+            let of_mails = ["level", "message", "kind", "eventId", "cause"];
+            let known = if line["eventId"].is_null() { &known[..] } else { &of_mails };
             assert!(known.contains(&name), "{name} in {line}");
         }
     }

@@ -10,6 +10,7 @@ mod faults;
 mod guard;
 mod health;
 mod logs;
+mod mail;
 mod matrix;
 mod model;
 mod openapi;

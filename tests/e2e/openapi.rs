@@ -48,7 +48,8 @@ async fn the_template_the_functions_and_the_description_have_the_same_routes() {
         let routes = function.routes.iter().filter(|route| route.path != "$default");
         deployed.extend(routes.map(|route| (id.clone(), route.method.clone(), route.path.clone())));
     }
-    let environment = Environment::from([("NEXO_SIGNING_SECRET".to_owned(), "n".repeat(32))]);
+    let secrets = ["NEXO_SIGNING_SECRET", "NEXO_LINK_SECRET"];
+    let environment: Environment = secrets.map(|name| (name.to_owned(), "n".repeat(32))).into();
     let mut coded = BTreeSet::new();
     for (id, make) in FUNCTIONS {
         for (path, operation) in make(&platform_without_table(), &environment).unwrap().operations() {

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex};
 
 use nexo_domain::UserId;
 use nexo_identity::Clock;
+use nexo_local::demo::link_token;
 use nexo_local::server::{Options, Server};
 use nexo_local::{Door, StoreCall};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -70,6 +71,11 @@ impl Nexo {
         Self { server, http: reqwest::Client::new(), clock, log }
     }
 
+    /// Stops the server, as a person does; its data folder is free then.
+    pub async fn stop(self) {
+        self.server.stop().await.expect("it stops");
+    }
+
     /// The address, such as `http://127.0.0.1:40123`.
     pub fn url(&self) -> String {
         self.server.url()
@@ -88,6 +94,11 @@ impl Nexo {
     /// The log lines so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
+    }
+
+    /// The log lines, also when the server is gone.
+    pub fn log_lines(&self) -> Arc<Mutex<Vec<String>>> {
+        self.log.clone()
     }
 
     /// A request of nobody in particular.
@@ -109,10 +120,36 @@ impl Nexo {
     pub async fn register(&self) -> Company<'_> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let email = format!("owner{}@company.example", NEXT.fetch_add(1, Ordering::Relaxed));
-        let body = registration(&email);
-        let answer = Answer::of(self.request(Method::POST, "/api/auth/register").json(&body)).await;
+        let answer = self.sign_up(&registration(&email)).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
         Company { nexo: self, email, tokens: answer.body }
+    }
+
+    /// Registers a company and opens the mail's link. Answers what the confirmation is answered, or the
+    /// registration when it is refused.
+    pub async fn sign_up(&self, registration: &Value) -> Answer {
+        let answer = self.post("/api/auth/register", registration).await;
+        if answer.status != StatusCode::ACCEPTED {
+            return answer;
+        }
+        assert_eq!(answer.body, Value::Null, "{answer:?}");
+        let email = registration["email"].as_str().expect("an address").trim().to_lowercase();
+        let token = self.link(&email, "register").await;
+        self.post("/api/auth/register/confirm", &json!({"token": token})).await
+    }
+
+    /// The token of the latest link of this word that was mailed to an address.
+    pub async fn link(&self, to: &str, word: &str) -> String {
+        let mails = self.mails(to).await;
+        link_token(&mails, word).unwrap_or_else(|| panic!("no link to {word}: {mails:?}"))
+    }
+
+    /// The mails to an address, or all for an empty one, oldest first: all that was written before.
+    pub async fn mails(&self, to: &str) -> Vec<Value> {
+        let filter = if to.is_empty() { String::new() } else { format!("?to={}", to.replace('+', "%2B")) };
+        let answer = self.get(&format!("/dev/mail.json{filter}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        answer.body["data"].as_array().expect("mails").clone()
     }
 
     /// What `work` asked of the store, with what came of it.

@@ -3,6 +3,7 @@
 //! Attempts are counted before the password is looked at, one by one even when they come at once,
 //! so that guessing in parallel gains nothing. The first few are free; each further one must wait
 //! twice as long as the one before. What is counted is the network, and the address that is tried.
+//! Mails that anybody can ask for are counted the same way: nobody's address is flooded through us.
 //! A stranger who keeps an address's count high does not lock its owner out: networks the owner has
 //! logged in from have a count of their own.
 
@@ -10,10 +11,10 @@ use std::net::IpAddr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_api::{Code, Problem};
+use nexo_api::{Caller, Code, Problem};
 use nexo_domain::{Email, UserId};
 use nexo_identity::Clock;
-use nexo_store::{AttemptCount, Attempts, Directory};
+use nexo_store::{AttemptCount, Attempts, Directory, Login};
 use nexo_tenant_key::DirectoryKey;
 use sha2::{Digest as _, Sha256};
 
@@ -60,12 +61,26 @@ impl Limit {
 
     /// Attempts from one network, at whatever address.
     pub(crate) fn for_network(network: &str) -> Self {
+        Self::per_network(&["network", network])
+    }
+
+    fn per_network(who: &[&str]) -> Self {
         Self {
-            attempts: Attempts(DirectoryKey::attempts(&["network", network])),
+            attempts: Attempts(DirectoryKey::attempts(who)),
             free: FREE_PER_NETWORK,
             longest_wait: 5 * 60 * 1000,
             forgotten_after: HOUR,
         }
+    }
+
+    /// Mails that anybody can have sent to `email`.
+    pub(crate) fn for_mails_to(email: &Email) -> Self {
+        Self::per_login(&["mails to", email.as_str()])
+    }
+
+    /// Mails that are asked for from one network, to whatever address.
+    pub(crate) fn for_mails_from(network: &str) -> Self {
+        Self::per_network(&["mails from", network])
     }
 
     /// Milliseconds to wait after attempt number `count`.
@@ -111,6 +126,22 @@ pub(crate) async fn count(
         }
     }
     Err(Problem::new(Code::TooManyAttempts, "Too many attempts at once.").retry_after(1))
+}
+
+/// Counts a mail that anybody can ask for, or refuses it, whether or not the address is known. Answers the
+/// login of the address, if it has one.
+pub(crate) async fn count_mail(
+    directory: &Directory,
+    clock: &Clock,
+    email: &Email,
+    caller: &Caller,
+) -> Result<Option<Login>, Problem> {
+    let limits = [Limit::for_mails_from(&network(&caller.ip)), Limit::for_mails_to(email)];
+    let view = directory.login(email, &limits.each_ref().map(|limit| limit.attempts.clone())).await?;
+    for (limit, seen) in limits.iter().zip(view.attempts) {
+        count(directory, clock, limit, seen).await?;
+    }
+    Ok(view.login)
 }
 
 /// The network of an address: the address itself for IPv4, its /64 for IPv6, which is what one

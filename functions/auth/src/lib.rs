@@ -5,7 +5,10 @@
 
 mod attempts;
 pub mod blocklist;
+mod email;
 mod keys;
+mod link;
+mod links;
 mod login;
 mod logout;
 mod password;
@@ -13,13 +16,14 @@ pub mod policy;
 mod profile;
 mod refresh;
 mod register;
+mod reset;
 mod sessions;
 mod tokens;
 
 use std::sync::Arc;
 
 use nexo_api::{Access, Operation, Platform, Routes, Verb, shape};
-use nexo_identity::{SignError, Signer};
+use nexo_identity::{LinkKey, SignError, Signer};
 use nexo_store::{Meter, StoreError};
 
 use crate::keys::Published;
@@ -29,6 +33,8 @@ use crate::password::Hasher;
 pub struct Settings {
     /// What the signing keys are derived from; at least 32 bytes.
     pub signing_secret: String,
+    /// What the tokens of links in mails are made with; at least 32 bytes.
+    pub link_secret: String,
     /// `iss` of the tokens.
     pub issuer: String,
 }
@@ -41,6 +47,7 @@ impl Settings {
     pub fn from_env() -> Self {
         Self {
             signing_secret: Platform::required_variable("NEXO_SIGNING_SECRET"),
+            link_secret: Platform::required_variable("NEXO_LINK_SECRET"),
             issuer: Platform::required_variable("NEXO_ISSUER"),
         }
     }
@@ -56,6 +63,8 @@ struct Auth {
     signer: Arc<Signer>,
     published: Arc<Published>,
     hasher: Hasher,
+    links: LinkKey,
+    page: Arc<link::Page>,
 }
 
 /// Publishes the public halves of the signing keys, if that was not done before.
@@ -82,16 +91,19 @@ pub enum StartError {
 /// The function's routes. [`publish_keys`] comes before them.
 ///
 /// # Errors
-/// When the signing secret is shorter than 32 bytes.
+/// When a secret is shorter than 32 bytes.
 pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignError> {
     let auth = Auth {
         signer: Arc::new(settings.signer(platform)?),
         published: Arc::new(Published::now(&platform.clock)),
         hasher: Hasher::default(),
+        links: LinkKey::from_secret(settings.link_secret.as_bytes())?,
+        page: Arc::new(link::Page::new()),
     };
     let platform = platform.always_checking_the_session();
     let [register, login, refresh, logout, logout_all, change_password] = CREDENTIALS;
     let [profile, change_profile, sessions, revoke] = OWN;
+    let [confirm_registration, ask_reset, reset, ask_email, confirm_email, cancel_email, page] = LINKS;
     Ok(Routes::new(&platform, "/api/auth")
         .on(register, register::register)
         .on(login, login::login)
@@ -103,6 +115,13 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
         .on(change_profile, profile::change)
         .on(sessions, sessions::list)
         .on(revoke, sessions::revoke)
+        .on(confirm_registration, register::confirm)
+        .on(ask_reset, reset::ask)
+        .on(reset, reset::confirm)
+        .on(ask_email, email::ask)
+        .on(confirm_email, email::confirm)
+        .on(cancel_email, email::cancel)
+        .on(page, link::page)
         .and(Routes::new(&platform, "/.well-known").on(JWKS, keys::jwks))
         .share(auth))
 }
@@ -112,11 +131,11 @@ const CREDENTIALS: [Operation; 6] = [
         method: Verb::Post,
         path: "/register",
         id: "register",
-        summary: "Creates an account and its owner, and logs the owner in",
+        summary: "Begins to register a company: a mail tells how it goes on, whether the address is known or not",
         access: Access::Public,
-        problems: &[400, 409, 413, 415, 422],
-        success: 201,
-        shape: shape!(|draft| _ = draft.body::<register::Registration>().answer::<tokens::LoggedIn>()),
+        problems: &[400, 413, 415, 422],
+        success: 202,
+        shape: shape!(|draft| _ = draft.body::<register::Registration>()),
     },
     Operation {
         method: Verb::Post,
@@ -166,7 +185,80 @@ const CREDENTIALS: [Operation; 6] = [
         access: Access::SignedIn,
         problems: &[400, 409, 413, 415, 422],
         success: 204,
-        shape: shape!(|draft| _ = draft.body::<password::Change>()),
+        shape: shape!(|draft| _ = draft.body::<password::NewPassword>()),
+    },
+];
+
+const LINKS: [Operation; 7] = [
+    Operation {
+        method: Verb::Post,
+        path: "/register/confirm",
+        id: "confirmRegistration",
+        summary: "Creates an account and its owner, with the token of a mail, and logs the owner in",
+        access: Access::Public,
+        problems: &[400, 409, 410, 413, 415, 422],
+        success: 201,
+        shape: shape!(|draft| _ = draft.body::<register::Confirmation>().answer::<tokens::LoggedIn>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/password-reset",
+        id: "requestPasswordReset",
+        summary: "Mails a link to choose a new password, if the address has a login",
+        access: Access::Public,
+        problems: &[400, 413, 415, 422],
+        success: 202,
+        shape: shape!(|draft| _ = draft.body::<reset::Forgotten>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/password-reset/confirm",
+        id: "resetPassword",
+        summary: "Sets a new password with the token of a mail, and ends all of the user's sessions",
+        access: Access::Public,
+        problems: &[400, 409, 410, 413, 415, 422],
+        success: 204,
+        shape: shape!(|draft| _ = draft.body::<reset::Reset>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/email",
+        id: "requestEmailChange",
+        summary: "Asks the user's address and a new one, by mail, to confirm that the new one takes its place",
+        access: Access::SignedIn,
+        problems: &[400, 413, 415, 422],
+        success: 202,
+        shape: shape!(|draft| _ = draft.body::<email::NewEmail>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/email/confirm",
+        id: "confirmEmailChange",
+        summary: "Confirms a change of address with the token of a mail; when both addresses did, it is made",
+        access: Access::Public,
+        problems: &[400, 409, 410, 413, 415, 422],
+        success: 200,
+        shape: shape!(|draft| _ = draft.body::<links::Opened>().answer::<email::Confirmed>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/email/cancel",
+        id: "cancelEmailChange",
+        summary: "Stops a change of address with the token of the mail to the old address",
+        access: Access::Public,
+        problems: &[400, 410, 413, 415, 422],
+        success: 204,
+        shape: shape!(|draft| _ = draft.body::<links::Opened>()),
+    },
+    Operation {
+        method: Verb::Get,
+        path: "/link",
+        id: "getLinkPage",
+        summary: "The page that the links of mails open",
+        access: Access::Public,
+        problems: &[],
+        success: 200,
+        shape: shape!(|draft| _ = draft.page()),
     },
 ];
 

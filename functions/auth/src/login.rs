@@ -9,13 +9,14 @@ use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, UserStatus, kind};
 use nexo_identity::{Principal, Standing};
-use nexo_store::{AttemptCount, Login, StoreError};
+use nexo_mail::Message;
+use nexo_store::{AttemptCount, Besides, Login, StoreError};
 use serde::Deserialize;
 
 use crate::attempts::{self, Limit, digest, network};
 use crate::password::Password;
 use crate::tokens::{TokenDelivery, User};
-use crate::{Auth, sessions};
+use crate::{Auth, links, sessions};
 
 /// What a user logs in with.
 #[derive(Deserialize)]
@@ -82,9 +83,14 @@ pub(crate) async fn login(
     let mint = || platform.clock.mint::<kind::Session>().map_err(|error| Problem::internal(&error));
     let session = mint()?;
     let login = remember(login, known.clone());
-    let opened = directory
-        .open_session(&email, &login, renewed.as_deref(), &session, &state, &by_login.attempts)
-        .await;
+    let tell = || {
+        let message = Message::NewSignIn(links::occasion(&platform.clock, &caller));
+        links::outgoing(&platform.clock, Some(login.account_id), &email, message)
+    };
+    let mail = if is_known { None } else { Some(tell()?) };
+    let renewed = renewed.as_deref();
+    let besides = Besides { renewed, cleared: &by_login.attempts, mail: mail.as_ref() };
+    let opened = directory.open_session(&email, &login, &session, &state, &besides).await;
     let (login, session) = match opened {
         // Another login may have renewed the hash first.
         Err(StoreError::Busy) if renewed.is_some() => {
@@ -93,7 +99,8 @@ pub(crate) async fn login(
                 return Err(StoreError::Busy.into());
             }
             let (login, session) = (remember(now, known), mint()?);
-            directory.open_session(&email, &login, None, &session, &state, &by_login.attempts).await?;
+            let besides = Besides { renewed: None, ..besides };
+            directory.open_session(&email, &login, &session, &state, &besides).await?;
             (login, session)
         }
         opened => opened.map(|()| (login, session))?,

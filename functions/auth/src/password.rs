@@ -12,6 +12,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext, SignedIn};
 use nexo_domain::{Email, Invalid};
+use nexo_mail::{Change, Message};
+use nexo_store::Profile;
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
@@ -19,7 +21,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::attempts::{self, Limit};
 use crate::blocklist::Blocklist;
 use crate::policy::Weakness;
-use crate::{Auth, sessions};
+use crate::{Auth, links, sessions};
 
 /// NIST SP 800-63B-4, section 3.1.1.2: at least 15 characters where a password is the only factor
 /// (it would be 8 beside a second one), and room for at least 64.
@@ -44,6 +46,14 @@ impl Password {
             }
             _ => Err(Invalid::new("too_long", "must have at most 256 characters")),
         }
+    }
+
+    /// Refuses it when the user of `profile` cannot choose it as a password.
+    pub(crate) fn judge_for(&self, profile: &Profile, pointer: &str) -> Result<(), Problem> {
+        let mut errors = FieldErrors::default();
+        let names = &[profile.first_name.as_str(), profile.last_name.as_str()];
+        self.judge(&Owner { names, email: Some(&profile.email) }, pointer, &mut errors);
+        if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
     }
 
     /// Adds an error when `owner` cannot choose it as a password.
@@ -198,12 +208,12 @@ fn is_of_today(hash: &str) -> Result<bool, String> {
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Change {
+pub(crate) struct NewPassword {
     current_password: Password,
     new_password: Password,
 }
 
-impl Input for Change {
+impl Input for NewPassword {
     const SAMPLE: &'static str =
         r#"{"currentPassword":"correct horse battery staple","newPassword":"a new sentence to remember"}"#;
 
@@ -221,19 +231,11 @@ pub(crate) async fn change(
     Extension(auth): Extension<Auth>,
     context: RequestContext,
     SignedIn(principal): SignedIn,
-    Body(change): Body<Change>,
+    Body(change): Body<NewPassword>,
 ) -> Result<Response, Problem> {
     let directory = platform.directory(context.meter());
     let profile = directory.profile(&principal.account, &principal.user).await?;
-    let mut errors = FieldErrors::default();
-    let owner = Owner {
-        names: &[profile.first_name.as_str(), profile.last_name.as_str()],
-        email: Some(&profile.email),
-    };
-    change.new_password.judge(&owner, "/newPassword", &mut errors);
-    if !errors.is_empty() {
-        return Err(Problem::invalid(errors));
-    }
+    change.new_password.judge_for(&profile, "/newPassword")?;
     // A stolen access token must not be a way to guess the password faster than a login is.
     let counted = Limit::for_user(&principal.user);
     let view = directory.login(&profile.email, std::slice::from_ref(&counted.attempts)).await?;
@@ -247,7 +249,10 @@ pub(crate) async fn change(
     // Before as well as after: whoever's answer is lost now cannot try again with the old password,
     // and must not leave others logged in.
     sessions::end_all_but(&directory, &principal, &principal.session).await?;
-    directory.change_password(&profile.email, &login.password_hash, &new).await?;
+    let occasion = links::occasion(&platform.clock, &context.caller());
+    let message = Message::SecurityChange { what: Change::Password, occasion };
+    let mail = links::outgoing(&platform.clock, Some(principal.account), &profile.email, message)?;
+    directory.change_password(&profile.email, &login.password_hash, &new, &mail).await?;
     // The password is changed: one attempt that stays counted must not undo it.
     let _ = directory.forgive(&counted.attempts).await;
     sessions::end_all_but(&directory, &principal, &principal.session).await?;

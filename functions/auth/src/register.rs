@@ -1,4 +1,7 @@
-//! `POST /api/auth/register`.
+//! `POST /api/auth/register`, and `/register/confirm`.
+//!
+//! The answer does not say whether the address is known: the mail does, to whoever reads it. Both cases make
+//! the same calls, write as much and do the same work.
 
 use std::sync::Arc;
 
@@ -6,16 +9,17 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use nexo_api::{Body, Code, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, Role, Text};
-use nexo_identity::Principal;
-use nexo_store::{Access, Login, NewAccount, Profile};
+use nexo_identity::{Link, Principal, Purpose};
+use nexo_mail::Message;
+use nexo_store::{Access, Login, NewAccount, PendingRegistration, Profile};
 use serde::Deserialize;
 
-use crate::attempts::{digest, network};
+use crate::attempts::{self, Limit, digest, network};
 use crate::password::{Owner, Password};
 use crate::tokens::{TokenDelivery, User};
-use crate::{Auth, sessions};
+use crate::{Auth, links, sessions};
 
 /// A company that starts.
 #[derive(Deserialize)]
@@ -27,8 +31,6 @@ pub(crate) struct Registration {
     password: Password,
     first_name: Text<100>,
     last_name: Text<100>,
-    #[serde(default)]
-    token_delivery: TokenDelivery,
 }
 
 impl Input for Registration {
@@ -40,17 +42,64 @@ impl Input for Registration {
     }
 }
 
-/// Creates an account, its owner, the owner's login and first session, all in one transaction.
+/// A registration waits so long for its link, in seconds.
+const KEPT: i64 = 24 * 3600;
+
+/// Keeps a registration until its address is confirmed.
 pub(crate) async fn register(
     State(platform): State<Platform>,
     Extension(auth): Extension<Auth>,
     context: RequestContext,
     Body(new): Body<Registration>,
 ) -> Result<Response, Problem> {
-    let directory = platform.directory(context.meter());
-    auth.keep_keys_published(&directory, &platform.clock).await?;
+    let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
+    let login = attempts::count_mail(&directory, clock, &new.email, &context.caller()).await?;
     let password_hash = auth.hasher.hash(new.password).await?;
-    let clock = &platform.clock;
+    // By its own number and not by its address: nobody ends another's registration by a further one.
+    let id = links::fresh(clock)?;
+    let link = Link::new(&["registration", id.ulid()], id);
+    let pending = PendingRegistration {
+        company: new.company_name,
+        email: new.email,
+        password_hash,
+        first_name: new.first_name,
+        last_name: new.last_name,
+    };
+    // What is kept for a taken address has a link too. Nobody is told it.
+    let message = match login {
+        None => Message::Registration { link: link.clone() },
+        Some(_) => Message::AddressTaken,
+    };
+    let mail = links::outgoing(clock, None, &pending.email, message)?;
+    directory.hold(&link, &pending, clock.now_seconds() + KEPT, &[mail]).await?;
+    Ok(links::accepted())
+}
+
+/// A registration whose address is confirmed.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Confirmation {
+    token: String,
+    #[serde(default)]
+    token_delivery: TokenDelivery,
+}
+
+impl Input for Confirmation {
+    const SAMPLE: &'static str = r#"{"token":"nexo_lt1_…"}"#;
+}
+
+/// Creates an account, its owner, the owner's login and first session, all in one transaction.
+pub(crate) async fn confirm(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    Body(given): Body<Confirmation>,
+) -> Result<Response, Problem> {
+    let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
+    let link = auth.link(Purpose::Register, &given.token)?;
+    auth.keep_keys_published(&directory, clock).await?;
+    let new: PendingRegistration = directory.held(&link).await?.ok_or_else(links::gone)?;
     let minted = |error| Problem::internal(&error);
     let principal = Principal {
         account: clock.mint().map_err(minted)?,
@@ -60,26 +109,27 @@ pub(crate) async fn register(
     };
     let access = Access::new(principal.standing.roles.clone());
     let caller = context.caller();
+    let network = network(&caller.ip);
     let names = [new.first_name, new.last_name];
     let profile = Profile::new(principal.user, new.email.clone(), names, &access, clock.now());
     let user = User::new(&principal, &profile);
     let account = NewAccount {
         account: principal.account,
-        company: new.company_name,
+        company: new.company,
         user: principal.user,
         profile,
         login: Login {
             account_id: principal.account,
             user_id: principal.user,
-            password_hash,
-            networks: vec![digest(&new.email, &network(&caller.ip))],
+            password_hash: new.password_hash,
+            networks: vec![digest(&new.email, &network)],
         },
         session: principal.session,
         state: sessions::begin(clock, &caller),
         access,
     };
-    if !directory.register(&account).await? {
-        return Err(Problem::new(Code::AlreadyExists, "This email is registered already. Log in instead."));
-    }
-    auth.answer(StatusCode::CREATED, &principal, 0, new.token_delivery, Some(user))
+    links::done(directory.register(&account, &link).await?)?;
+    // The account is made: one mail that stays counted for an hour must not undo it.
+    let _ = directory.forgive(&Limit::for_mails_from(&network).attempts).await;
+    auth.answer(StatusCode::CREATED, &principal, 0, given.token_delivery, Some(user))
 }

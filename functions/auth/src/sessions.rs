@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Caller, Id, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{SessionId, Timestamp, kind};
+use nexo_domain::{AccountId, SessionId, Timestamp, UserId, kind};
 use nexo_identity::{Clock, Principal};
 use nexo_store::{Directory, Session, SessionUse};
 use serde::Serialize;
@@ -28,18 +28,28 @@ pub(crate) fn use_now(clock: &Clock, caller: &Caller) -> SessionUse {
     }
 }
 
+/// Ends all sessions of a user but the one that is kept, if any.
+pub(crate) async fn end_all(
+    directory: &Directory,
+    account: &AccountId,
+    user: &UserId,
+    kept: Option<&SessionId>,
+) -> Result<(), Problem> {
+    for (id, _) in directory.sessions(account, user).await? {
+        if Some(&id) != kept {
+            directory.end_session(account, user, &id).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends all sessions of a user but one.
 pub(crate) async fn end_all_but(
     directory: &Directory,
     principal: &Principal,
     kept: &SessionId,
 ) -> Result<(), Problem> {
-    for (id, _) in directory.sessions(&principal.account, &principal.user).await? {
-        if id != *kept {
-            directory.end_session(&principal.account, &principal.user, &id).await?;
-        }
-    }
-    Ok(())
+    end_all(directory, &principal.account, &principal.user, Some(kept)).await
 }
 
 /// The user's sessions, latest first.

@@ -1,6 +1,5 @@
 //! The API's description, from the declarations of the routes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
@@ -26,7 +25,8 @@ pub fn description() -> Result<String, String> {
     };
     let mut platform = Platform::new(store, "none", None);
     platform.log = Arc::new(|_| ());
-    let environment: Environment = BTreeMap::from([("NEXO_SIGNING_SECRET".to_owned(), "n".repeat(32))]);
+    let secrets = ["NEXO_SIGNING_SECRET", "NEXO_LINK_SECRET"];
+    let environment: Environment = secrets.map(|name| (name.to_owned(), "n".repeat(32))).into();
     let functions: Vec<_> =
         FUNCTIONS.iter().map(|(_, make)| make(&platform, &environment)).collect::<Result<_, _>>()?;
     let text =

@@ -14,10 +14,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynoxide::Database;
 use http::StatusCode;
+use serde_json::Value as Json;
+use tokio::sync::watch;
 
 use crate::secrets::private_folder;
 use crate::template::Table;
 pub(crate) use dispatch::failure;
+pub(crate) use stream::sequence_number;
 
 const DATABASE_FILE: &str = "table.sqlite";
 const LOCK_FILE: &str = "lock";
@@ -67,6 +70,8 @@ pub struct Answer {
 pub struct Engine {
     database: Database,
     table: String,
+    /// Counts the writes; who waits for more is woken.
+    written: watch::Sender<u64>,
     /// Held so that no second process opens the folder: the engine keeps part of its state
     /// (transaction tokens) in memory.
     _lock: Option<Arc<File>>,
@@ -109,7 +114,7 @@ impl Engine {
         create::ensure(&database, table)
             .and_then(|()| file.as_deref().map_or(Ok(()), stream::tidy))
             .map_err(failed)?;
-        Ok(Self { database, table: table.name.clone(), _lock: lock })
+        Ok(Self { database, table: table.name.clone(), written: watch::Sender::new(0), _lock: lock })
     }
 
     /// Runs one DynamoDB operation and answers as DynamoDB does: its status and its JSON, errors
@@ -126,7 +131,36 @@ impl Engine {
 
     /// [`Engine::call`] on the calling thread, with the cost.
     pub(crate) fn run(&self, operation: &str, body: &[u8]) -> Answer {
-        dispatch::run(&self.database, operation, body)
+        let answer = dispatch::run(&self.database, operation, body);
+        if matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem" | "TransactWriteItems") {
+            self.written.send_modify(|count| *count += 1);
+        }
+        answer
+    }
+
+    /// How many writes were answered, or are about to be.
+    pub(crate) fn written(&self) -> watch::Receiver<u64> {
+        self.written.subscribe()
+    }
+
+    /// The records of the table's stream after the one with the sequence number `after`, or from the first
+    /// that is left, in the form of a Lambda event; at most `limit`.
+    pub(crate) async fn stream(&self, after: Option<String>, limit: usize) -> Result<Vec<Json>, String> {
+        let Self { database, table, .. } = self.clone();
+        let work = tokio::task::spawn_blocking(move || stream::read(&database, &table, after, limit));
+        work.await.map_err(|error| error.to_string())?
+    }
+
+    /// The sequence number of the stream's last record.
+    pub(crate) async fn stream_end(&self) -> Result<Option<String>, String> {
+        let mut end = None;
+        loop {
+            let records = self.stream(end.clone(), 1000).await?;
+            match records.last() {
+                Some(last) => end = sequence_number(last).map(str::to_owned),
+                None => return Ok(end),
+            }
+        }
     }
 
     /// Puts items, in DynamoDB's JSON, in one commit: past all conditions and without stream records.

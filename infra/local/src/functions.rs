@@ -1,8 +1,13 @@
 //! The registry of functions: one line each.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use nexo_api::{Platform, Routes};
+use nexo_api::{LogSink, Platform, Routes};
+
+use crate::FunctionHandle;
+use crate::gateway::consumer;
+use crate::mailbox::Mailbox;
 
 /// A function's environment, as the template gives it.
 pub type Environment = BTreeMap<String, String>;
@@ -21,8 +26,27 @@ pub const FUNCTIONS: &[(&str, MakeRoutes)] = &[
     ("UsersFunction", |platform, _| Ok(users::routes(platform))),
 ];
 
+/// Makes a function that the table's stream calls, out of its environment.
+pub type MakeConsumer = fn(&Environment, &Mailbox, &LogSink) -> Result<FunctionHandle, String>;
+
+/// Every function that the table's stream calls, by its logical id in `template.yaml`.
+pub const CONSUMERS: &[(&str, MakeConsumer)] = &[("MailFunction", |environment, mailbox, log| {
+    let value = |name: &str| environment.get(name).map(String::as_str).unwrap_or_default();
+    let (secret, page) = (value("NEXO_LINK_SECRET"), value("NEXO_LINK_PAGE"));
+    let sender = mail::Sender::new(secret, page, Box::new(mailbox.clone()), log.clone());
+    let sender = Arc::new(sender.map_err(|error| error.to_string())?);
+    Ok(consumer(move |event| {
+        let sender = sender.clone();
+        async move { sender.send(event).await }
+    }))
+})];
+
 /// The settings of `auth`, from its environment.
 pub fn auth_settings(environment: &Environment) -> auth::Settings {
     let value = |name: &str| environment.get(name).cloned().unwrap_or_default();
-    auth::Settings { signing_secret: value("NEXO_SIGNING_SECRET"), issuer: value("NEXO_ISSUER") }
+    auth::Settings {
+        signing_secret: value("NEXO_SIGNING_SECRET"),
+        link_secret: value("NEXO_LINK_SECRET"),
+        issuer: value("NEXO_ISSUER"),
+    }
 }

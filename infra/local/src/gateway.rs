@@ -38,6 +38,7 @@ use function::FunctionError;
 use limits::{AddressLimit, Throttles};
 use route::{Matched, Routes};
 
+pub(crate) use function::consumer;
 pub use function::{FunctionHandle, function};
 
 /// The gateway's limit on a request's body.

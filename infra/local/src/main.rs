@@ -91,12 +91,14 @@ fn exit_code(error: &StartError) -> u8 {
 async fn run(arguments: Arguments) -> Result<(), (u8, String)> {
     let stop = interrupted().map_err(|error| (1, format!("no signals: {error}")))?;
     let quiet = arguments.quiet;
+    let external = external();
+    let is_external = external.is_some();
     let server = Server::start(Options {
         template: arguments.template,
         data: (!arguments.memory).then_some(arguments.data),
         port: arguments.port,
         rate_limit: arguments.rate_limit.map(|limit| limit.0),
-        external: external(),
+        external,
         engine_port: arguments.engine_port,
         log: Arc::new(move |line| {
             if !quiet {
@@ -107,11 +109,14 @@ async fn run(arguments: Arguments) -> Result<(), (u8, String)> {
     })
     .await
     .map_err(|error| (exit_code(&error), error.to_string()))?;
-    if !arguments.no_demo {
+    if !arguments.no_demo && is_external {
+        println!("No demo account: its mail would come from the embedded table, which is not in use.");
+    } else if !arguments.no_demo {
         demo::ensure(&server).await.map_err(|error| (1, format!("demo account: {error}")))?;
         println!("Demo account: {} / {}", demo::EMAIL, demo::PASSWORD);
     }
     println!("NEXO is ready at {}", server.url());
+    println!("Mails are shown at {}/dev/mail", server.url());
     stop.await;
     server.stop().await.map_err(|error| (1, error.to_string()))
 }

@@ -16,6 +16,9 @@ use crate::functions::Environment;
 pub(crate) struct Secrets {
     signing: String,
     cursor: String,
+    /// Absent in folders of versions that sent no mails.
+    #[serde(default)]
+    link: String,
     /// Seals the local credentials.
     pub(crate) issuer_key: [u8; 32],
 }
@@ -36,47 +39,59 @@ impl Secrets {
         let path = folder.join(FILE);
         let fault = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         match fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| fault(&error)),
+            Ok(text) => {
+                let mut kept: Self = serde_json::from_slice(&text).map_err(|error| fault(&error))?;
+                if kept.link.is_empty() {
+                    kept.link = random_text()?;
+                    kept.keep(&path).map_err(|error| fault(&error))?;
+                }
+                Ok(kept)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made = Self::generate()?;
                 private_folder(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-                let text = serde_json::to_vec(&made).map_err(|error| fault(&error))?;
-                // Written beside and then renamed: killed at any moment, the folder has all or nothing.
-                let beside = folder.join(format!("{FILE}.new"));
-                let mut file = fs::OpenOptions::new()
-                    .write(true)
-                    .create(true)
-                    .truncate(true)
-                    .mode(0o600)
-                    .open(&beside)
-                    .map_err(|error| fault(&error))?;
-                file.write_all(&text).and_then(|()| file.sync_all()).map_err(|error| fault(&error))?;
-                fs::rename(&beside, &path).map_err(|error| fault(&error))?;
+                made.keep(&path).map_err(|error| fault(&error))?;
                 Ok(made)
             }
             Err(error) => Err(fault(&error)),
         }
     }
 
+    /// Written beside and then renamed: killed at any moment, the folder has all or nothing.
+    fn keep(&self, path: &Path) -> std::io::Result<()> {
+        let beside = path.with_extension("json.new");
+        let mut open = fs::OpenOptions::new();
+        let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    }
+
     fn generate() -> Result<Self, String> {
-        let random = || -> Result<[u8; 32], String> {
-            let mut bytes = [0; 32];
-            getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
-            Ok(bytes)
-        };
-        Ok(Self {
-            signing: URL_SAFE_NO_PAD.encode(random()?),
-            cursor: URL_SAFE_NO_PAD.encode(random()?),
-            issuer_key: random()?,
-        })
+        let (signing, cursor, link) = (random_text()?, random_text()?, random_text()?);
+        Ok(Self { signing, cursor, link, issuer_key: random()? })
     }
 
     /// Puts the secrets where the template's environment refers to them.
     pub(crate) fn fill(&self, environment: &mut Environment) {
-        for (name, secret) in [("NEXO_SIGNING_SECRET", &self.signing), ("NEXO_CURSOR_SECRET", &self.cursor)] {
+        for (name, secret) in [
+            ("NEXO_SIGNING_SECRET", &self.signing),
+            ("NEXO_CURSOR_SECRET", &self.cursor),
+            ("NEXO_LINK_SECRET", &self.link),
+        ] {
             if let Some(value) = environment.get_mut(name) {
                 value.clone_from(secret);
             }
         }
     }
+}
+
+fn random() -> Result<[u8; 32], String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}
+
+fn random_text() -> Result<String, String> {
+    random().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }

@@ -18,8 +18,10 @@ use tokio::task::JoinHandle;
 
 use crate::clock::request_id;
 use crate::external::{External, ensure_table};
-use crate::functions::{Environment, FUNCTIONS, auth_settings};
+use crate::functions::{CONSUMERS, Environment, FUNCTIONS, MakeConsumer, auth_settings};
 use crate::issuer::{CallerIdentity, LocalIssuer};
+use crate::mailbox::Mailbox;
+use crate::pump::{Pump, Source};
 use crate::secrets::Secrets;
 use crate::template::IpRateLimit;
 use crate::{Door, DoorConnector, Engine, FunctionHandle, Gateway, Storage, Template, function};
@@ -116,8 +118,11 @@ impl Server {
             let made = ensure_table(&external.endpoint, REGION, external.credentials(), &template.table);
             made.await.map_err(StartError::Data)?;
         }
-        let handles = start_functions(&options, &template, &door, &issuer, &secrets).await?;
-        let gateway = Gateway::new(&template, handles.clone(), None, time.clone())
+        let mut handles = start_functions(&options, &template, &door, &issuer, &secrets).await?;
+        let mailbox = Mailbox::new(options.clock.clone());
+        let consumers = start_consumers(&options, &template, &secrets, &mailbox, address)?;
+        let (pumps, mut background) = start_pumps(&options, &template, &engine, &consumers, &time).await?;
+        let gateway = Gateway::new(&template, handles.clone(), Some(mailbox.routes(&pumps)), time.clone())
             .map_err(|error| StartError::Template(error.to_string()))?;
         let inside = gateway.clone();
         let (stop, stopped) = oneshot::channel();
@@ -127,7 +132,8 @@ impl Server {
         };
         #[expect(clippy::disallowed_methods, reason = "the server itself; stop() waits for it")]
         let running = tokio::spawn(gateway.serve(listener, shutdown));
-        let mut background = vec![spawn_sweeper(engine)];
+        handles.extend(consumers);
+        background.push(spawn_sweeper(engine));
         if let Some(port) = options.engine_port {
             background.push(serve_engine(door.clone(), port).await?);
         }
@@ -195,8 +201,13 @@ impl Server {
             // A receiver that is gone has stopped already.
             let _ = stop.send(());
         }
-        self.background.iter().for_each(JoinHandle::abort);
-        (&mut self.running).await.map_err(std::io::Error::other)
+        (&mut self.running).await.map_err(std::io::Error::other)?;
+        // Waited for, so that the data folder is free.
+        for task in &mut self.background {
+            task.abort();
+            let _ = task.await;
+        }
+        Ok(())
     }
 }
 
@@ -282,6 +293,54 @@ async fn start_functions(
         handles.insert((*id).to_owned(), function(app(routes)));
     }
     Ok(handles)
+}
+
+/// The functions that the stream calls.
+fn start_consumers(
+    options: &Options,
+    template: &Template,
+    secrets: &Secrets,
+    mailbox: &Mailbox,
+    address: SocketAddr,
+) -> Result<BTreeMap<String, FunctionHandle>, StartError> {
+    let start = |(id, make): &(&str, MakeConsumer)| {
+        let Some(described) = template.functions.get(*id) else {
+            return Err(StartError::Template(format!("template.yaml: {id} is missing")));
+        };
+        let mut environment = described.environment.clone();
+        secrets.fill(&mut environment);
+        if let Some(page) = environment.get_mut("NEXO_LINK_PAGE") {
+            *page = format!("http://{address}/api/auth/link");
+        }
+        let made = make(&environment, mailbox, &options.log);
+        let handle = made.map_err(|reason| StartError::Function { function: (*id).to_owned(), reason })?;
+        Ok(((*id).to_owned(), handle))
+    };
+    CONSUMERS.iter().map(start).collect()
+}
+
+/// A pump for each event source on the stream.
+async fn start_pumps(
+    options: &Options,
+    template: &Template,
+    engine: &Engine,
+    consumers: &BTreeMap<String, FunctionHandle>,
+    clock: &crate::Clock,
+) -> Result<(Vec<Pump>, Vec<JoinHandle<()>>), StartError> {
+    let (mut pumps, mut tasks) = (Vec::new(), Vec::new());
+    for (id, function) in &template.functions {
+        for stream in &function.streams {
+            let handle = consumers.get(id).ok_or_else(|| {
+                StartError::Template(format!("template.yaml: {id}: no code is given for its stream"))
+            })?;
+            let (folder, log) = (options.data.as_deref(), &options.log);
+            let source = Source { engine, id, function, handle, stream, folder, clock, log };
+            let (pump, task) = Pump::start(source).await.map_err(StartError::Data)?;
+            pumps.push(pump);
+            tasks.push(task);
+        }
+    }
+    Ok((pumps, tasks))
 }
 
 fn platform(

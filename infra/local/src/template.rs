@@ -10,6 +10,7 @@ mod function;
 mod names;
 mod resolve;
 mod role;
+mod stream;
 mod table;
 mod value;
 
@@ -20,6 +21,7 @@ pub use api::{Api, Cors, IpRateLimit, Throttle};
 pub use function::{Function, Route};
 pub use names::{ACCOUNT_ID, REGION};
 pub use role::{Role, TrustStatement};
+pub use stream::StreamSource;
 pub use table::{Index, KeyAttribute, KeyKind, KeyType, Table};
 
 use resolve::Resolver;

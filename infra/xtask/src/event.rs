@@ -37,6 +37,12 @@ impl Event {
             return Ok(text);
         }
         let server = LocalServer { url: format!("http://127.0.0.1:{}", self.port), http: Client::new() };
+        if text.contains("{{LINK_TOKEN}}") {
+            let mails = server.call(Method::GET, "/dev/mail.json", None, None).await?;
+            let mails = mails["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let token = demo::link_token(mails, "register").ok_or("no mail of a registration is there")?;
+            text = text.replace("{{LINK_TOKEN}}", &token);
+        }
         let login = json!({"email": demo::EMAIL, "password": demo::PASSWORD});
         let tokens = server.call(Method::POST, "/api/auth/login", None, Some(&login)).await?;
         let access = member(&tokens, "accessToken")?;

@@ -45,7 +45,8 @@ impl<'a> User<'a> {
     /// # Errors
     /// The server does not take it.
     pub(crate) async fn register(server: &'a Server, email: &str) -> Result<Self, String> {
-        Self::enter(server, "/api/auth/register", &registration(email)).await
+        let tokens = nexo_local::demo::register(server, &registration(email)).await?;
+        Self::with(server, &tokens.ok_or("the address has an account already")?)
     }
 
     /// Logs in to a company that was registered here, or copied from one that was.
@@ -57,10 +58,13 @@ impl<'a> User<'a> {
     }
 
     async fn enter(server: &'a Server, path: &str, body: &Value) -> Result<Self, String> {
-        let mut user = Self { server, token: String::new() };
-        let tokens = user.call(Method::POST, path, Some(body)).await?;
-        tokens["accessToken"].as_str().ok_or("no access token")?.clone_into(&mut user.token);
-        Ok(user)
+        let nobody = Self { server, token: String::new() };
+        Self::with(server, &nobody.call(Method::POST, path, Some(body)).await?)
+    }
+
+    fn with(server: &'a Server, tokens: &Value) -> Result<Self, String> {
+        let token = tokens["accessToken"].as_str().ok_or("no access token")?.to_owned();
+        Ok(Self { server, token })
     }
 
     /// A request through the gateway; its answer's body.

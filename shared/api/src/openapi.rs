@@ -20,6 +20,7 @@ pub struct Draft<'a> {
     parameters: Vec<Value>,
     body: Option<Value>,
     answer: Option<Value>,
+    media: &'static str,
     also: Option<u16>,
     headers: Map<String, Value>,
 }
@@ -63,6 +64,13 @@ impl Draft<'_> {
     /// The answer is a JSON object of no further description.
     pub fn any_answer(&mut self) -> &mut Self {
         self.answer = Some(json!({"type": "object"}));
+        self
+    }
+
+    /// The answer is a page.
+    pub fn page(&mut self) -> &mut Self {
+        self.answer = Some(json!({"type": "string"}));
+        self.media = "text/html; charset=utf-8";
         self
     }
 
@@ -334,13 +342,14 @@ fn describe(
         parameters: Vec::new(),
         body: None,
         answer: None,
+        media: "application/json",
         also: None,
         headers: Map::new(),
     };
     (operation.shape.describe)(&mut draft);
     let mut success = json!({"description": operation.summary});
     if let Some(schema) = draft.answer {
-        success["content"] = json!({"application/json": {"schema": schema}});
+        success["content"] = json!({draft.media: {"schema": schema}});
     }
     if !draft.headers.is_empty() {
         success["headers"] = Value::Object(draft.headers);

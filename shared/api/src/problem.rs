@@ -38,6 +38,7 @@ pub enum Code {
     InvalidCredentials,
     PermissionDenied,
     NotFound,
+    LinkGone,
     MethodNotAllowed,
     Conflict,
     AlreadyExists,
@@ -65,6 +66,7 @@ impl Code {
             Self::InvalidCredentials => "invalid_credentials",
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
+            Self::LinkGone => "link_gone",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
@@ -89,6 +91,7 @@ impl Code {
             Self::Unauthenticated | Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::LinkGone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict | Self::AlreadyExists | Self::LastOwner | Self::IdempotencyInProgress => {
                 StatusCode::CONFLICT
@@ -114,6 +117,7 @@ impl Code {
             Self::InvalidCredentials => "The email or the password is wrong",
             Self::PermissionDenied => "You may not do this",
             Self::NotFound => "Not found",
+            Self::LinkGone => "This link does not work",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::Conflict => "The request conflicts with another",
             Self::AlreadyExists => "It exists already",

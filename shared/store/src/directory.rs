@@ -3,6 +3,8 @@
 
 mod access;
 mod logins;
+mod outbox;
+mod pending;
 mod profiles;
 mod sessions;
 
@@ -24,7 +26,9 @@ use crate::{Store, StoreError};
 
 pub(crate) use access::TeamMembers;
 pub use access::{Access, Organization, Team};
-pub use logins::{AttemptCount, Attempts, Login, LoginView, NewAccount};
+pub use logins::{AttemptCount, Attempts, Besides, Login, LoginView, NewAccount};
+pub use outbox::Outgoing;
+pub use pending::{Pending, PendingEmail, PendingRegistration, PendingReset, Side, Used};
 pub use profiles::{Profile, ProfileChange};
 pub use sessions::{Rotation, Session, SessionUse};
 
@@ -148,11 +152,11 @@ impl Directory {
         }
     }
 
-    async fn transact(
+    async fn transact<M>(
         &self,
-        transaction: Transaction<()>,
+        transaction: Transaction<M>,
         token: &str,
-    ) -> Result<Option<Vec<crate::transaction::Refusal<()>>>, StoreError> {
+    ) -> Result<Option<Vec<crate::transaction::Refusal<M>>>, StoreError> {
         transaction.send(&self.store.client, self.store.as_function(), &self.meter, token).await
     }
 }

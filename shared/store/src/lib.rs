@@ -25,8 +25,9 @@ mod write;
 
 pub use client::{Store, StoreConfig};
 pub use directory::{
-    Access, AttemptCount, Attempts, Directory, Login, LoginView, NewAccount, Organization, Profile,
-    ProfileChange, Rotation, Session, SessionUse, Team,
+    Access, AttemptCount, Attempts, Besides, Directory, Login, LoginView, NewAccount, Organization, Outgoing,
+    Pending, PendingEmail, PendingRegistration, PendingReset, Profile, ProfileChange, Rotation, Session,
+    SessionUse, Side, Team, Used,
 };
 pub use error::StoreError;
 pub use list::{Filter, ListQuery, Listed, Order};

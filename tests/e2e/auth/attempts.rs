@@ -12,7 +12,7 @@ use super::{MINUTE, SECOND, log_in};
 const WRONG: &str = "not the right password";
 
 /// A login from another network than the tests' own.
-async fn from(nexo: &Nexo, ip: &str, email: &str, password: &str) -> Answer {
+pub(super) async fn from(nexo: &Nexo, ip: &str, email: &str, password: &str) -> Answer {
     let address: IpAddr = ip.parse().unwrap();
     let client = reqwest::Client::builder().local_address(address).build().unwrap();
     let body = json!({"email": email, "password": password});

@@ -35,9 +35,10 @@ async fn a_cookie_carries_the_refresh_token_and_the_body_does_not() {
     assert_eq!(login.body.get("refreshToken"), None);
     assert_eq!(login.body["user"]["email"], company.email);
 
-    let mut new = registration("cookie@acme.example");
-    new["tokenDelivery"] = json!("cookie");
-    let registered = nexo.post("/api/auth/register", &new).await;
+    nexo.post("/api/auth/register", &registration("cookie@acme.example")).await;
+    let token = nexo.link("cookie@acme.example", "register").await;
+    let body = json!({"token": token, "tokenDelivery": "cookie"});
+    let registered = nexo.post("/api/auth/register/confirm", &body).await;
     assert_eq!((registered.status.as_u16(), registered.body.get("refreshToken")), (201, None));
     assert!(cookie(&registered).starts_with("nexo_rt1_"));
 }

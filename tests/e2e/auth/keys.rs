@@ -197,7 +197,8 @@ fn sandbox(nexo: &Nexo, clock: &Clock, signing_secret: &str) -> (Platform, Setti
     let issuer = environment["NEXO_ISSUER"].clone();
     let mut platform = Platform::new(config, &issuer, None);
     platform.log = Arc::new(|_| ());
-    (platform, Settings { signing_secret: signing_secret.into(), issuer })
+    let link_secret = environment["NEXO_LINK_SECRET"].clone();
+    (platform, Settings { signing_secret: signing_secret.into(), link_secret, issuer })
 }
 
 const ANOTHER_SECRET: &str = "another secret, of 32 bytes or more";
@@ -272,7 +273,10 @@ async fn another_secret_ends_what_the_old_one_signed() {
     assert_eq!(company.get("/api/clients").await.status, 200);
     nexo.clock.advance(10 * SECOND);
     // One that meets the new key reads them, and refuses the old token from then on.
-    let (status, registered) = post(&function, "/api/auth/register", &registration("new@acme.example")).await;
+    let (status, _) = post(&function, "/api/auth/register", &registration("new@acme.example")).await;
+    assert_eq!(status, 202);
+    let token = json!({"token": nexo.link("new@acme.example", "register").await});
+    let (status, registered) = post(&function, "/api/auth/register/confirm", &token).await;
     assert_eq!(status, 201, "{registered}");
     let new = text(&registered, "accessToken");
     assert_eq!(get_as(&nexo, new, "/api/clients").await.status, 200);

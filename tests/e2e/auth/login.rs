@@ -3,6 +3,7 @@
 use nexo_tests::{Answer, Nexo, PASSWORD};
 use serde_json::{Value, json};
 
+use super::attempts::from;
 use super::{MINUTE, get_as, log_in, text};
 
 #[tokio::test]
@@ -20,6 +21,29 @@ async fn a_login_answers_tokens_and_the_user() {
     assert_ne!(body["accessToken"], company.tokens["accessToken"]);
     assert_ne!(body["refreshToken"], company.tokens["refreshToken"]);
     assert_eq!(get_as(&nexo, text(body, "accessToken"), "/api/clients").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_login_from_a_network_that_is_new_to_it_is_mailed_about() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let told = async || {
+        let mails = nexo.mails(&company.email).await;
+        let new = mails.into_iter().filter(|mail| mail["subject"] == "New sign-in to your account");
+        new.map(|mail| text(&mail, "text").to_owned()).collect::<Vec<_>>()
+    };
+    // The registration's own network is known.
+    assert_eq!(log_in(&nexo, &company.email, PASSWORD).await.status, 200);
+    assert!(told().await.is_empty());
+    // A wrong password from elsewhere is no sign-in.
+    assert_eq!(from(&nexo, "127.0.0.2", &company.email, "not the right password").await.status, 401);
+    assert!(told().await.is_empty());
+    for _ in 0..2 {
+        assert_eq!(from(&nexo, "127.0.0.2", &company.email, PASSWORD).await.status, 200);
+        let told = told().await;
+        let [text] = &told[..] else { panic!("not one: {told:?}") };
+        assert!(text.contains("\nFrom: 127.0.0.2\n"), "{text}");
+    }
 }
 
 /// An answer without what differs from one to the next.

@@ -2,15 +2,19 @@
 
 mod attempts;
 mod cookie;
+mod email;
 mod keys;
+mod link;
 mod login;
 mod password;
 mod profile;
 mod refresh;
 mod register;
 mod renewal;
+mod reset;
 mod sessions;
 
+use nexo_local::StoreCall;
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};
 use serde_json::{Value, json};
 
@@ -43,4 +47,21 @@ async fn get_as(nexo: &Nexo, token: &str, path: &str) -> Answer {
 /// A member that is text.
 fn text<'a>(body: &'a Value, name: &str) -> &'a str {
     body[name].as_str().unwrap_or_else(|| panic!("no {name}: {body}"))
+}
+
+/// All of an answer but the time and the request's id.
+fn said(answer: &Answer) -> (u16, Value, Vec<String>) {
+    let mut body = answer.body.clone();
+    for member in ["requestId", "timestamp"] {
+        if let Some(member) = body.get_mut(member) {
+            *member = Value::Null;
+        }
+    }
+    let headers = answer.headers.keys().map(ToString::to_string).collect();
+    (answer.status.as_u16(), body, headers)
+}
+
+/// What was asked of the store, and what it cost.
+fn work(calls: &[std::sync::Arc<StoreCall>]) -> Vec<(String, u16, nexo_local::engine::Capacity)> {
+    calls.iter().map(|call| (call.operation.clone(), call.status, call.capacity)).collect()
 }

@@ -24,6 +24,9 @@ async fn a_changed_password_is_the_only_one_and_ends_the_other_sessions() {
     assert_eq!(refresh(&nexo, company.refresh_token()).await.status, 200);
     log_in(&nexo, &company.email, PASSWORD).await.assert_problem(401, "invalid_credentials");
     assert_eq!(log_in(&nexo, &company.email, NEW).await.status, 200);
+    let mail = nexo.mails(&company.email).await.pop().unwrap();
+    assert_eq!(mail["subject"], "Your password was changed");
+    assert!(text(&mail, "text").contains("\nFrom: 127.0.0.1\n"), "{mail}");
 }
 
 #[tokio::test]

@@ -1,14 +1,15 @@
 //! `POST /api/auth/register`.
 
-use nexo_tests::{Nexo, PASSWORD, registration};
-use serde_json::json;
+use nexo_tests::{Answer, Nexo, PASSWORD, registration};
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use super::{get_as, log_in, refresh, text};
+use super::{DAY, MINUTE, get_as, log_in, refresh, said, text, work};
 
 #[tokio::test]
 async fn a_company_gets_its_owner_and_is_logged_in() {
     let nexo = Nexo::start().await;
-    let answer = nexo.post("/api/auth/register", &registration(" Ada@Acme.Example ")).await;
+    let answer = nexo.sign_up(&registration(" Ada@Acme.Example ")).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let body = &answer.body;
     assert_eq!(
@@ -31,35 +32,97 @@ async fn a_company_gets_its_owner_and_is_logged_in() {
     assert_eq!(log_in(&nexo, "ADA@acme.example", PASSWORD).await.status, 200);
 }
 
+const CONFIRM: &str = "Confirm your address to finish registering";
+
 #[tokio::test]
-async fn an_address_is_registered_once() {
+async fn whether_an_address_is_known_only_its_mail_says() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    for email in [company.email.clone(), company.email.to_uppercase()] {
-        let mut again = registration(&email);
-        again["companyName"] = json!("Another");
-        let answer = nexo.post("/api/auth/register", &again).await;
-        answer.assert_problem(409, "already_exists");
-        assert!(!answer.body.to_string().contains("Acme"), "{answer:?}");
+    let mut known = registration(&company.email.to_uppercase());
+    known["companyName"] = json!("Another");
+    let asked = |body: &Value| nexo.request(Method::POST, "/api/auth/register").json(body);
+    let (of_known, work_of_known) = nexo.calls_of(Answer::of(asked(&known))).await;
+    let unknown = registration("unknown@company.example");
+    let (of_unknown, work_of_unknown) = nexo.calls_of(Answer::of(asked(&unknown))).await;
+    assert_eq!((of_known.status.as_u16(), &of_known.body), (202, &Value::Null), "{of_known:?}");
+    assert_eq!(said(&of_known), said(&of_unknown));
+    assert_eq!(work(&work_of_known), work(&work_of_unknown));
+
+    let subjects = async |to: &str| -> Vec<_> {
+        nexo.mails(to).await.iter().map(|mail| mail["subject"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(subjects(&company.email).await, [CONFIRM, "You have an account already"]);
+    assert_eq!(subjects("unknown@company.example").await, [CONFIRM]);
+    // What strangers typed is not sent to an address that nobody confirmed.
+    for mail in nexo.mails("").await {
+        assert!(!mail.to_string().contains("Acme") && !mail.to_string().contains("Another"), "{mail}");
     }
     assert_eq!(company.get("/api/clients").await.status, 200);
 }
 
 #[tokio::test]
-async fn of_registrations_at_once_one_gets_the_address() {
+async fn until_it_is_confirmed_there_is_no_account() {
     let nexo = Nexo::start().await;
-    let body = registration("race@acme.example");
-    let answers = futures::future::join_all((0..4).map(|_| nexo.post("/api/auth/register", &body))).await;
+    assert_eq!(nexo.post("/api/auth/register", &registration("late@acme.example")).await.status, 202);
+    log_in(&nexo, "late@acme.example", PASSWORD).await.assert_problem(401, "invalid_credentials");
+    let token = json!({"token": nexo.link("late@acme.example", "register").await});
+    // Looking at the page, as programs that scan mails do, uses nothing up.
+    assert_eq!(nexo.get("/api/auth/link").await.status, 200);
+    nexo.clock.advance(DAY - MINUTE);
+    assert_eq!(nexo.post("/api/auth/register/confirm", &token).await.status, 201);
+    assert_eq!(log_in(&nexo, "late@acme.example", PASSWORD).await.status, 200);
+    // A link is good once, and for a day.
+    nexo.post("/api/auth/register/confirm", &token).await.assert_problem(410, "link_gone");
+    assert_eq!(nexo.post("/api/auth/register", &registration("later@acme.example")).await.status, 202);
+    let token = json!({"token": nexo.link("later@acme.example", "register").await});
+    nexo.clock.advance(DAY);
+    nexo.post("/api/auth/register/confirm", &token).await.assert_problem(410, "link_gone");
+}
+
+#[tokio::test]
+async fn of_registrations_of_an_address_the_first_that_is_confirmed_gets_it() {
+    let nexo = Nexo::start().await;
+    let mut tokens = Vec::new();
+    for company in ["One", "Two", "Three"] {
+        let mut body = registration("race@acme.example");
+        body["companyName"] = json!(company);
+        assert_eq!(nexo.post("/api/auth/register", &body).await.status, 202);
+        // A later one does not end an earlier one: else anybody could end anybody's.
+        tokens.push(json!({"token": nexo.link("race@acme.example", "register").await}));
+    }
+    let confirm = |token| nexo.post("/api/auth/register/confirm", token);
+    let answers = futures::future::join_all(tokens.iter().chain(&tokens).map(confirm)).await;
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1, "{answers:?}");
     for refused in answers.iter().filter(|answer| answer.status != 201) {
-        assert!([409, 503].contains(&refused.status.as_u16()), "{refused:?}");
+        assert!([409, 410, 503].contains(&refused.status.as_u16()), "{refused:?}");
+    }
+    let first = answers.iter().position(|answer| answer.status == 201).unwrap();
+    let other = &tokens[(first + 1) % 3];
+    confirm(other).await.assert_problem(409, "already_exists");
+}
+
+#[tokio::test]
+async fn nobody_can_flood_an_address_with_mails() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    for email in [company.email.as_str(), "unknown@company.example"] {
+        let reset = json!({"email": email});
+        let mut answered = Vec::new();
+        for _ in 0..4 {
+            answered.push(nexo.post("/api/auth/register", &registration(email)).await.status.as_u16());
+            answered.push(nexo.post("/api/auth/password-reset", &reset).await.status.as_u16());
+        }
+        // Alike for both: the first five go, and the next must wait. The owner's registration was one.
+        let free = if email == company.email { 4 } else { 5 };
+        let wanted: Vec<_> = (0..8).map(|n| if n < free { 202 } else { 429 }).collect();
+        assert_eq!(answered, wanted, "{email}");
     }
 }
 
 #[tokio::test]
 async fn all_that_is_wrong_with_a_registration_is_reported_at_once() {
     let nexo = Nexo::start().await;
-    let missing = nexo.post("/api/auth/register", &json!({})).await;
+    let missing = nexo.sign_up(&json!({})).await;
     missing.assert_problem(422, "validation_failed");
     let required = ["companyName", "email", "firstName", "lastName", "password"];
     let wanted: Vec<_> = required.map(|name| (format!("/{name}"), "required".to_owned())).into();
@@ -67,7 +130,7 @@ async fn all_that_is_wrong_with_a_registration_is_reported_at_once() {
 
     let wrong = json!({
         "companyName": "x".repeat(250), "email": "ada", "password": 15, "firstName": " ", "lastName": "a\u{0}",
-        "role": "owner", "tokenDelivery": "pigeon",
+        "role": "owner",
     });
     let answer = nexo.post("/api/auth/register", &wrong).await;
     answer.assert_problem(422, "validation_failed");
@@ -78,7 +141,6 @@ async fn all_that_is_wrong_with_a_registration_is_reported_at_once() {
         ("/lastName", "invalid_character"),
         ("/password", "invalid_type"),
         ("/role", "unknown_field"),
-        ("/tokenDelivery", "invalid_choice"),
     ];
     assert_eq!(answer.field_errors(), wanted.map(|(at, code)| (at.to_owned(), code.to_owned())));
 }
@@ -89,7 +151,7 @@ async fn a_password_has_15_to_256_characters_of_any_kind() {
     let with = async |email: &str, password: &str| {
         let mut body = registration(email);
         body["password"] = json!(password);
-        nexo.post("/api/auth/register", &body).await
+        nexo.sign_up(&body).await
     };
     for (password, code) in [
         (String::new(), "too_short"),
@@ -140,5 +202,5 @@ async fn a_password_that_is_easy_to_guess_is_refused_with_a_hint() {
         assert!(message.starts_with(hint) && message.contains("words"), "{message}");
         assert!(!answer.body.to_string().contains(password));
     }
-    assert_eq!(nexo.post("/api/auth/register", &registration("guess@acme.example")).await.status, 201);
+    assert_eq!(nexo.sign_up(&registration("guess@acme.example")).await.status, 201);
 }

@@ -1,5 +1,7 @@
 //! The writes of the product, each with what it starts from, and what must be true once it is done.
 
+use std::collections::BTreeSet;
+
 use nexo_tests::{Answer, Company, Nexo, PASSWORD, registration};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -8,6 +10,12 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Register,
+    ConfirmRegistration,
+    AskForReset,
+    ResetPassword,
+    AskForEmail,
+    ConfirmEmail,
+    CancelEmail,
     Login,
     Refresh,
     Logout,
@@ -34,8 +42,14 @@ pub(crate) enum Work {
     RestoreUnique,
 }
 
-pub(crate) const WORKS: [Work; 22] = [
+pub(crate) const WORKS: [Work; 28] = [
     Work::Register,
+    Work::ConfirmRegistration,
+    Work::AskForReset,
+    Work::ResetPassword,
+    Work::AskForEmail,
+    Work::ConfirmEmail,
+    Work::CancelEmail,
     Work::Login,
     Work::Refresh,
     Work::Logout,
@@ -69,6 +83,8 @@ pub(crate) struct Case<'a> {
     /// The record that is changed.
     path: String,
     parent: Value,
+    /// Of the link that is opened.
+    token: String,
 }
 
 impl Work {
@@ -77,6 +93,12 @@ impl Work {
         matches!(
             self,
             Self::Register
+                | Self::ConfirmRegistration
+                | Self::AskForReset
+                | Self::ResetPassword
+                | Self::AskForEmail
+                | Self::ConfirmEmail
+                | Self::CancelEmail
                 | Self::Login
                 | Self::Refresh
                 | Self::Logout
@@ -89,13 +111,14 @@ impl Work {
 
     /// Whether a case costs so many password hashes that not every mishap is worth its time.
     pub(crate) fn hashes_often(self) -> bool {
-        matches!(self, Self::LogoutAll | Self::ChangePassword)
+        matches!(self, Self::LogoutAll | Self::ChangePassword | Self::ResetPassword | Self::AskForEmail)
     }
 
     /// The status of the first attempt when it succeeds.
     pub(crate) fn succeeds(self) -> u16 {
         match self {
-            Self::Register
+            Self::Register | Self::AskForReset | Self::AskForEmail => 202,
+            Self::ConfirmRegistration
             | Self::CreatePlain
             | Self::CreateUnique
             | Self::CreateWithKey
@@ -103,7 +126,12 @@ impl Work {
             | Self::CreateUnderParent
             | Self::CreateTakingOver
             | Self::CreateLater => 201,
-            Self::Logout | Self::LogoutAll | Self::ChangePassword | Self::Delete => 204,
+            Self::Logout
+            | Self::LogoutAll
+            | Self::ChangePassword
+            | Self::ResetPassword
+            | Self::CancelEmail
+            | Self::Delete => 204,
             _ => 200,
         }
     }
@@ -112,8 +140,12 @@ impl Work {
     /// lost. With an idempotency key it is the first answer again.
     pub(crate) fn settles(self) -> &'static [u16] {
         match self {
-            // It is registered: log in. It has this tax id, the caller's own.
-            Self::Register | Self::CreateUnique | Self::CreateTakingOver => &[409],
+            // The link was used.
+            Self::ConfirmRegistration | Self::ResetPassword | Self::ConfirmEmail | Self::CancelEmail => {
+                &[410]
+            }
+            // It has this tax id, the caller's own.
+            Self::CreateUnique | Self::CreateTakingOver => &[409],
             // The session that asks is over.
             Self::Logout | Self::LogoutAll => &[401],
             // The current password is the new one already.
@@ -137,7 +169,15 @@ impl Work {
 
     /// Makes what the write starts from.
     pub(crate) async fn prepare<'a>(self, nexo: &'a Nexo, company: &'a Company<'a>, tag: String) -> Case<'a> {
-        let mut case = Case { work: self, nexo, company, tag, path: String::new(), parent: Value::Null };
+        let mut case = Case {
+            work: self,
+            nexo,
+            company,
+            tag,
+            path: String::new(),
+            parent: Value::Null,
+            token: String::new(),
+        };
         match self {
             Self::CreateUnderParent | Self::ReplaceParent => {
                 let top = created(&case, json!({"name": "Top"})).await;
@@ -152,6 +192,22 @@ impl Work {
                 let body = json!({"email": case.company.email, "password": PASSWORD});
                 let login = Answer::of(nexo.request(Method::POST, "/api/auth/login").json(&body)).await;
                 assert_eq!(login.status, 200, "{login:?}");
+            }
+            Self::ConfirmRegistration => {
+                nexo.post("/api/auth/register", &registration(&case.new_email())).await;
+                case.token = nexo.link(&case.new_email(), "register").await;
+            }
+            Self::ResetPassword => {
+                nexo.post("/api/auth/password-reset", &json!({"email": company.email})).await;
+                case.token = nexo.link(&company.email, "password-reset").await;
+            }
+            Self::ConfirmEmail | Self::CancelEmail => {
+                let body = json!({"newEmail": case.new_email(), "password": PASSWORD});
+                company.post("/api/auth/email", &body).await;
+                let new = nexo.link(&case.new_email(), "new-email").await;
+                nexo.post("/api/auth/email/confirm", &json!({"token": new})).await;
+                let word = if self == Self::ConfirmEmail { "old-email" } else { "keep-email" };
+                case.token = nexo.link(&company.email, word).await;
             }
             Self::CreateLater => {
                 // The functions have seen this session; it is a minute since.
@@ -210,6 +266,18 @@ impl Case<'_> {
         let (before, after) = (format!("{} before", self.tag), format!("{} after", self.tag));
         match self.work {
             Work::Register => post("/api/auth/register", &registration(&self.new_email())),
+            Work::ConfirmRegistration => post("/api/auth/register/confirm", &json!({"token": self.token})),
+            Work::AskForReset => post("/api/auth/password-reset", &json!({"email": self.company.email})),
+            Work::ResetPassword => {
+                let body = json!({"token": self.token, "newPassword": NEW_PASSWORD});
+                post("/api/auth/password-reset/confirm", &body)
+            }
+            Work::AskForEmail => {
+                let body = json!({"newEmail": self.new_email(), "password": PASSWORD});
+                signed_in(Method::POST, "/api/auth/email").json(&body)
+            }
+            Work::ConfirmEmail => post("/api/auth/email/confirm", &json!({"token": self.token})),
+            Work::CancelEmail => post("/api/auth/email/cancel", &json!({"token": self.token})),
             Work::Login => {
                 post("/api/auth/login", &json!({"email": self.company.email, "password": PASSWORD}))
             }
@@ -273,7 +341,23 @@ impl Case<'_> {
             Answer::of(request).await.body["data"].as_array().map(Vec::len)
         };
         match self.work {
-            Work::Register => {
+            // What was done is in the mails; one that came twice is one.
+            Work::Register | Work::AskForReset | Work::AskForEmail => {
+                let mut subjects = BTreeSet::new();
+                for to in [&self.new_email(), &self.company.email] {
+                    let mails = self.nexo.mails(to).await;
+                    subjects.extend(mails.iter().map(|mail| mail["subject"].to_string()));
+                }
+                json!([subjects, get("/api/auth/profile").await])
+            }
+            Work::ConfirmEmail | Work::CancelEmail => {
+                let mut logins = Vec::new();
+                for email in [&self.new_email(), &self.company.email] {
+                    logins.push(sign_in(email, PASSWORD).await.status.as_u16());
+                }
+                json!([logins, get("/api/auth/profile").await])
+            }
+            Work::ConfirmRegistration => {
                 let login = sign_in(&self.new_email(), PASSWORD).await;
                 let token = login.body["accessToken"].as_str().unwrap_or_default().to_owned();
                 let clients = self.nexo.request(Method::GET, "/api/clients").bearer_auth(&token);
@@ -282,12 +366,13 @@ impl Case<'_> {
             Work::Login | Work::Refresh => {
                 json!([get("/api/auth/profile").await, sessions(self.company.token()).await])
             }
-            Work::Logout | Work::LogoutAll | Work::ChangePassword => {
+            Work::Logout | Work::LogoutAll | Work::ChangePassword | Work::ResetPassword => {
                 let profile = get("/api/auth/profile").await;
                 let refresh = json!({"refreshToken": self.company.refresh_token()});
                 let refresh =
                     Answer::of(self.nexo.request(Method::POST, "/api/auth/refresh").json(&refresh)).await;
-                let password = if self.work == Work::ChangePassword { NEW_PASSWORD } else { PASSWORD };
+                let changed = matches!(self.work, Work::ChangePassword | Work::ResetPassword);
+                let password = if changed { NEW_PASSWORD } else { PASSWORD };
                 let login = sign_in(&self.company.email, password).await;
                 let token = login.body["accessToken"].as_str().unwrap_or_default();
                 json!([profile, refresh.status.as_u16(), login.status.as_u16(), sessions(token).await])

@@ -10,9 +10,12 @@ use axum::body::Body;
 use futures::future::join_all;
 use nexo_api::{Platform, app};
 use nexo_domain::{AccountId, Email, Role, RoleRef, SessionId, Text, UserId};
-use nexo_identity::{RefreshToken, Signer};
+use nexo_identity::{Link, RefreshToken, Signer};
 use nexo_local::DoorConnector;
-use nexo_store::{Access, Directory, Login, Meter, NewAccount, Profile, Session, SessionUse, StoreConfig};
+use nexo_store::{
+    Access, Directory, Login, Meter, NewAccount, PendingRegistration, Profile, Session, SessionUse,
+    StoreConfig, Used,
+};
 use nexo_tests::{Answer, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -92,7 +95,11 @@ impl Auth {
         let mut platform = Platform::new(config, "nexo.local", None);
         platform.log = Arc::new(|_| ());
         let secret = "a secret of the test, known to it alone";
-        let settings = Settings { signing_secret: secret.into(), issuer: "nexo.local".into() };
+        let settings = Settings {
+            signing_secret: secret.into(),
+            link_secret: secret.into(),
+            issuer: "nexo.local".into(),
+        };
         auth::publish_keys(&platform, &settings).await.unwrap();
         Self {
             router: app(auth::routes(&platform, &settings).unwrap()),
@@ -131,7 +138,16 @@ impl Auth {
             state: Session { generation: 0, created_at: now, last_use },
             access,
         };
-        assert!(self.directory.register(&new).await.unwrap());
+        let link = Link::new(&["registration"], clock.mint().unwrap());
+        let pending = PendingRegistration {
+            company: new.company.clone(),
+            email: new.profile.email.clone(),
+            password_hash: "none".into(),
+            first_name: new.profile.first_name.clone(),
+            last_name: new.profile.last_name.clone(),
+        };
+        self.directory.hold(&link, &pending, now.as_seconds() + 60, &[]).await.unwrap();
+        assert_eq!(self.directory.register(&new, &link).await.unwrap(), Used::Done);
         Family { account, user, session }
     }
 

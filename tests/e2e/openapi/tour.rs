@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use nexo_local::demo::link_token;
 use nexo_tests::{Answer, Company, Nexo, PASSWORD, registration};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -75,13 +76,36 @@ async fn every_answer_is_one_that_the_description_names() {
     let company = nexo.register().await;
     let mut judge =
         Judge { description: serde_json::from_str(&super::checked_in()).unwrap(), met: BTreeSet::new() };
-    for path in ["/health", "/health/auth", "/health/crm", "/api/openapi.json", "/.well-known/jwks.json"] {
+    for path in [
+        "/health",
+        "/health/auth",
+        "/health/crm",
+        "/api/openapi.json",
+        "/.well-known/jwks.json",
+        "/api/auth/link",
+    ] {
         judge.judge(&Method::GET, path, &nexo.get(path).await);
     }
+    for email in ["tour@acme.example", "tour@acme.example"] {
+        nexo.post("/api/auth/register", &registration(email)).await;
+    }
+    let mails = nexo.mails("tour@acme.example").await;
+    let [tour, late] = [0, 1].map(|n| link_token(&mails[n..=n], "register").unwrap());
     for (path, body) in [
         ("/api/auth/register", registration("tour@acme.example")),
-        ("/api/auth/register", registration("tour@acme.example")),
         ("/api/auth/register", json!({})),
+        ("/api/auth/register/confirm", json!({"token": tour})),
+        ("/api/auth/register/confirm", json!({"token": late})),
+        ("/api/auth/register/confirm", json!({"token": tour})),
+        ("/api/auth/register/confirm", json!({})),
+        ("/api/auth/password-reset", json!({"email": "tour@acme.example"})),
+        ("/api/auth/password-reset", json!({"email": "tour"})),
+        ("/api/auth/password-reset/confirm", json!({"token": "x", "newPassword": PASSWORD})),
+        ("/api/auth/password-reset/confirm", json!({"token": "x", "newPassword": "x"})),
+        ("/api/auth/email/confirm", json!({"token": "x"})),
+        ("/api/auth/email/confirm", json!({"x": "x"})),
+        ("/api/auth/email/cancel", json!({"token": "x"})),
+        ("/api/auth/email/cancel", json!({"x": "x"})),
         ("/api/auth/login", json!({"email": "tour@acme.example", "password": PASSWORD})),
         (
             "/api/auth/login",
@@ -185,6 +209,13 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "de"})), ""),
         (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "en"})), "\"1\""),
         (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": 1})), ""),
+        (
+            Method::POST,
+            "/api/auth/email",
+            Some(&json!({"newEmail": "moved@acme.example", "password": PASSWORD})),
+            "",
+        ),
+        (Method::POST, "/api/auth/email", Some(&json!({"newEmail": "x", "password": "x"})), ""),
         (Method::GET, "/api/auth/sessions", None, ""),
         (Method::DELETE, "/api/auth/sessions/x", None, ""),
         (
@@ -205,7 +236,18 @@ async fn every_answer_is_one_that_the_description_names() {
         send(&mut judge, &company, &method, path, body, if_match).await;
     }
     let mut company = company;
-    let credentials = json!({"email": company.email, "password": "another long sentence"});
+    let new_password = "another long sentence";
+    let reset = nexo.link("tour@acme.example", "password-reset").await;
+    let (new, keep) =
+        (nexo.link("moved@acme.example", "new-email").await, nexo.link(&company.email, "keep-email").await);
+    for (path, body) in [
+        ("/api/auth/password-reset/confirm", json!({"token": reset, "newPassword": new_password})),
+        ("/api/auth/email/confirm", json!({"token": new})),
+        ("/api/auth/email/cancel", json!({"token": keep})),
+    ] {
+        judge.judge(&Method::POST, path, &nexo.post(path, &body).await);
+    }
+    let credentials = json!({"email": company.email, "password": new_password});
     company.tokens = nexo.post("/api/auth/login", &credentials).await.body;
     let sessions = company.get("/api/auth/sessions").await.body;
     let session = format!("/api/auth/sessions/{}", sessions["data"][0]["id"].as_str().unwrap());

@@ -9,6 +9,8 @@ use std::time::Duration;
 use axum::Router;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Context, LambdaEvent, Service};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 type Reply = Result<Vec<u8>, FunctionError>;
 type Invocation = Pin<Box<dyn Future<Output = Reply> + Send>>;
@@ -51,6 +53,23 @@ pub fn function(router: Router) -> FunctionHandle {
                 };
                 let response = call.await.map_err(|never: Infallible| match never {})?;
                 serde_json::to_vec(&response).map_err(|_| FunctionError::Failed)
+            })
+        }),
+    }
+}
+
+/// Makes a function of what it does with an event of another kind.
+pub(crate) fn consumer<E, F>(work: impl Fn(E) -> F + Clone + Send + Sync + 'static) -> FunctionHandle
+where
+    E: DeserializeOwned,
+    F: Future<Output: Serialize> + Send + 'static,
+{
+    FunctionHandle {
+        invoke: Arc::new(move |event, _| {
+            let event = serde_json::from_slice(&event).map(&work);
+            Box::pin(async move {
+                let answer = event.map_err(|_| FunctionError::Failed)?.await;
+                serde_json::to_vec(&answer).map_err(|_| FunctionError::Failed)
             })
         }),
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::TemplateError;
 use super::resolve::{Resolver, Resource};
 use super::role::Role;
+use super::stream::StreamSource;
 use super::value::{Object, merge, text};
 
 /// One `AWS::Serverless::Function`.
@@ -13,6 +14,8 @@ use super::value::{Object, merge, text};
 pub struct Function {
     /// The HTTP API routes that call it.
     pub routes: Vec<Route>,
+    /// What of the table's stream it is called with.
+    pub streams: Vec<StreamSource>,
     /// How long one call may take.
     pub timeout: Duration,
     /// Memory in MB.
@@ -87,8 +90,10 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
             environment.insert(name.clone(), value);
         }
     }
+    let (routes, streams) = events(properties)?;
     Ok(Function {
-        routes: routes(properties)?,
+        routes,
+        streams,
         // SAM's defaults.
         timeout: Duration::from_secs(properties.optional_number("Timeout")?.unwrap_or(3)),
         memory: u32::try_from(properties.optional_number("MemorySize")?.unwrap_or(128))
@@ -98,34 +103,40 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
     })
 }
 
-fn routes(properties: &Object) -> Result<Vec<Route>, TemplateError> {
-    let mut routes = Vec::new();
+fn events(properties: &Object) -> Result<(Vec<Route>, Vec<StreamSource>), TemplateError> {
+    let (mut routes, mut streams) = (Vec::new(), Vec::new());
     let Some(events) = properties.optional_object("Events")? else {
-        return Ok(routes);
+        return Ok((routes, streams));
     };
     for name in events.fields.keys() {
         let Some(event) = events.optional_object(name)? else {
             continue;
         };
-        if event.text("Type")? != "HttpApi" {
-            continue;
+        match event.text("Type")?.as_str() {
+            "HttpApi" => routes.push(route(&event)?),
+            // There is one table, so there is one stream.
+            "DynamoDB" => streams.push(StreamSource::read(name, &event)?),
+            _ => {}
         }
-        let settings = event.optional_object("Properties")?;
-        let (method, path) = match &settings {
-            Some(settings) => (settings.optional_text("Method")?, settings.optional_text("Path")?),
-            None => (None, None),
-        };
-        routes.push(match (method, path) {
-            (None, None) => Route { method: "ANY".to_owned(), path: "$default".to_owned() },
-            (method, Some(path)) if path.starts_with('/') || path == "$default" => Route {
-                method: match method.map(|method| method.to_ascii_uppercase()).as_deref() {
-                    None | Some("ANY" | "*" | "X-AMAZON-APIGATEWAY-ANY-METHOD") => "ANY".to_owned(),
-                    Some(method) => method.to_owned(),
-                },
-                path,
-            },
-            _ => return Err(event.error("its Path does not begin with /")),
-        });
     }
-    Ok(routes)
+    Ok((routes, streams))
+}
+
+fn route(event: &Object) -> Result<Route, TemplateError> {
+    let settings = event.optional_object("Properties")?;
+    let (method, path) = match &settings {
+        Some(settings) => (settings.optional_text("Method")?, settings.optional_text("Path")?),
+        None => (None, None),
+    };
+    Ok(match (method, path) {
+        (None, None) => Route { method: "ANY".to_owned(), path: "$default".to_owned() },
+        (method, Some(path)) if path.starts_with('/') || path == "$default" => Route {
+            method: match method.map(|method| method.to_ascii_uppercase()).as_deref() {
+                None | Some("ANY" | "*" | "X-AMAZON-APIGATEWAY-ANY-METHOD") => "ANY".to_owned(),
+                Some(method) => method.to_owned(),
+            },
+            path,
+        },
+        _ => return Err(event.error("its Path does not begin with /")),
+    })
 }

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Stdio;
 
 use clap::Args;
+use nexo_local::demo::link_token;
 use reqwest::{Client, Method};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::local::{client, registration};
 use crate::process::{Running, cargo, output, program, project, run, target};
@@ -143,8 +144,15 @@ async fn prepare(url: &str) -> Result<(String, Vec<String>), String> {
         let body: Value = answer.json().await.map_err(|error| error.to_string())?;
         body[member].as_str().map(str::to_owned).ok_or_else(|| format!("{path} answers {body}"))
     };
-    let registration = registration("bench@company.example");
-    let token = post("/api/auth/register", "", &registration, "accessToken").await?;
+    let failed = |error: reqwest::Error| error.to_string();
+    let registration =
+        http.post(format!("{url}/api/auth/register")).json(&registration("bench@company.example"));
+    registration.send().await.map_err(failed)?;
+    let mails = http.get(format!("{url}/dev/mail.json")).send().await.map_err(failed)?;
+    let mails: Value = mails.json().await.map_err(failed)?;
+    let mails = mails["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let link = link_token(mails, "register").ok_or("no mail came")?;
+    let token = post("/api/auth/register/confirm", "", &json!({"token": link}), "accessToken").await?;
     let mut ids = Vec::new();
     for number in 0..CLIENTS {
         ids.push(post("/api/clients", &token, &client(&format!("Client {number}")), "id").await?);

@@ -19,7 +19,7 @@ use crate::local::{self, User};
 use crate::process::{Running, cargo, program, project, run, target};
 
 /// The packages whose features a deployment resolves together (`make functions`).
-const DEPLOYED: [&str; 4] = ["auth", "clients", "fallback", "health"];
+const DEPLOYED: [&str; 6] = ["auth", "clients", "fallback", "health", "mail", "users"];
 
 /// How often the warm request is made, under callgrind and without it.
 const WARM: usize = 200;

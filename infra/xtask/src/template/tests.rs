@@ -2,7 +2,8 @@
 
 use super::*;
 
-const REGISTRY: &[&str] = &["AuthFunction", "ClientsFunction", "FallbackFunction", "HealthFunction"];
+const REGISTRY: &[&str] =
+    &["AuthFunction", "ClientsFunction", "FallbackFunction", "HealthFunction", "MailFunction"];
 
 /// What is wrong once the first `old` of the project's template is `new`.
 fn after(old: &str, new: &str) -> Vec<String> {

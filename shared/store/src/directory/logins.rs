@@ -2,10 +2,12 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{AccountId, Email, SessionId, Text, UserId};
+use nexo_identity::Link;
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, item_key, read, whole};
+use super::pending::Part;
+use super::{Directory, Outgoing, Used, item_key, read, whole};
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::transaction::Transaction;
@@ -69,13 +71,26 @@ pub struct NewAccount {
     pub access: Access,
 }
 
+/// What a right password does besides opening a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Besides<'a> {
+    /// A new hash of the password.
+    pub renewed: Option<&'a str>,
+    /// The count of failures that goes.
+    pub cleared: &'a Attempts,
+    /// What the user is told.
+    pub mail: Option<&'a Outgoing>,
+}
+
 impl Directory {
-    /// Creates an account with its owner, in one transaction. `false` when the address is in use.
+    /// Creates an account with its owner, who confirmed the address through `link`, in one transaction that
+    /// uses the link.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn register(&self, new: &NewAccount) -> Result<bool, StoreError> {
+    pub async fn register(&self, new: &NewAccount, link: &Link) -> Result<Used, StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
+        self.use_link(&mut transaction, link)?;
         let mut absent = Expression::new();
         absent.if_absent("pk");
         let at = AttributeValue::S(new.profile.created_at.to_string());
@@ -95,9 +110,10 @@ impl Directory {
             (DirectoryKey::access(&new.account, &new.user), "access", attributes(&new.access)?),
         ];
         for (key, kind, item) in members {
-            transaction.put((), whole(&key, kind, item), &absent)?;
+            let part = if kind == "login" { Part::Address } else { Part::Rest };
+            transaction.put(part, whole(&key, kind, item), &absent)?;
         }
-        Ok(self.transact(transaction, new.session.ulid()).await?.is_none())
+        Used::of(self.transact(transaction, new.session.ulid()).await?)
     }
 
     /// The login of `email` and the counts of failed attempts, in one call.
@@ -158,8 +174,8 @@ impl Directory {
         self.update(&attempts.0, &change).await.map(drop)
     }
 
-    /// Opens a session after a right password: the session, the count of failures gone, the network
-    /// remembered, and the password's hash replaced by `renewed` if there is one, in one transaction.
+    /// Opens a session after a right password: the session, the network remembered, and what is done
+    /// `besides`, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the login was changed meanwhile.
@@ -167,11 +183,11 @@ impl Directory {
         &self,
         email: &Email,
         login: &Login,
-        renewed: Option<&str>,
         session: &SessionId,
         state: &Session,
-        cleared: &Attempts,
+        besides: &Besides<'_>,
     ) -> Result<(), StoreError> {
+        let Besides { renewed, cleared, mail } = *besides;
         let mut transaction = Transaction::new(&self.store.table);
         let mut absent = Expression::new();
         absent.if_absent("pk");
@@ -189,25 +205,35 @@ impl Directory {
         let mut listed = Expression::new();
         listed.set("lastLoginAt", AttributeValue::S(state.created_at.to_string())).if_exists("pk");
         transaction.update((), item_key(&DirectoryKey::user(&login.account_id, &login.user_id)), &listed)?;
+        if let Some(mail) = mail {
+            mail.post(&mut transaction, ())?;
+        }
         match self.transact(transaction, session.ulid()).await? {
             None => Ok(()),
             Some(_) => Err(StoreError::Busy),
         }
     }
 
-    /// Sets a new password hash, if the old one still is what was read.
+    /// Sets a new password hash, if the old one still is what was read, and mails about it.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when it was changed meanwhile.
-    pub async fn change_password(&self, email: &Email, old: &str, new: &str) -> Result<(), StoreError> {
+    pub async fn change_password(
+        &self,
+        email: &Email,
+        old: &str,
+        new: &str,
+        mail: &Outgoing,
+    ) -> Result<(), StoreError> {
+        let mut transaction = Transaction::new(&self.store.table);
         let mut change = Expression::new();
         change.set("passwordHash", AttributeValue::S(new.into()));
         change.if_equal("passwordHash", AttributeValue::S(old.into()));
-        match self.update(&DirectoryKey::login(email), &change).await? {
-            Ok(_) => Ok(()),
-            // Our own write, whose answer was lost.
-            Err(Some(found)) if found.get("passwordHash") == Some(&AttributeValue::S(new.into())) => Ok(()),
-            Err(_) => Err(StoreError::Busy),
+        transaction.update((), item_key(&DirectoryKey::login(email)), &change)?;
+        mail.post(&mut transaction, ())?;
+        match self.transact(transaction, mail.id.ulid()).await? {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Busy),
         }
     }
 }

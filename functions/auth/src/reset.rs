@@ -1,0 +1,100 @@
+//! `POST /api/auth/password-reset`, and `/password-reset/confirm`.
+//!
+//! As with a registration, only the mail says whether the address is known: for one that is not, a mail that
+//! is never sent is written.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_domain::Email;
+use nexo_identity::{Link, Purpose};
+use nexo_mail::{Change, Message};
+use nexo_store::{PendingReset, StoreError};
+use serde::Deserialize;
+
+use crate::attempts::{self, Limit};
+use crate::password::{Owner, Password};
+use crate::{Auth, links, sessions};
+
+/// Whose password is forgotten.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Forgotten {
+    email: Email,
+}
+
+impl Input for Forgotten {
+    const SAMPLE: &'static str = r#"{"email":"ada@acme.example"}"#;
+}
+
+/// A link is good for so long, in seconds.
+const KEPT: i64 = 30 * 60;
+
+/// Mails a link to choose a new password, in place of an earlier one.
+pub(crate) async fn ask(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    Body(Forgotten { email }): Body<Forgotten>,
+) -> Result<Response, Problem> {
+    let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
+    let login = attempts::count_mail(&directory, clock, &email, &context.caller()).await?;
+    let link = Link::new(&["password reset", email.as_str()], links::fresh(clock)?);
+    let message = match login {
+        Some(_) => Message::PasswordReset { link: link.clone() },
+        None => Message::Nothing,
+    };
+    let mail = links::outgoing(clock, None, &email, message)?;
+    directory.hold(&link, &PendingReset { email }, clock.now_seconds() + KEPT, &[mail]).await?;
+    Ok(links::accepted())
+}
+
+/// A new password in place of a forgotten one.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Reset {
+    token: String,
+    new_password: Password,
+}
+
+impl Input for Reset {
+    const SAMPLE: &'static str = r#"{"token":"nexo_lt1_…","newPassword":"a new sentence to remember"}"#;
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        self.new_password.judge(&Owner::default(), "/newPassword", errors);
+    }
+}
+
+/// Sets the password that the link's holder chose, and ends all of the user's sessions.
+pub(crate) async fn confirm(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    Body(given): Body<Reset>,
+) -> Result<Response, Problem> {
+    let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
+    let link = auth.link(Purpose::PasswordReset, &given.token)?;
+    let PendingReset { email } = directory.held(&link).await?.ok_or_else(links::gone)?;
+    // It may have moved to another address since.
+    let login = directory.login(&email, &[]).await?.login.ok_or_else(links::gone)?;
+    let user = directory.user(&login.account_id, &login.user_id).await;
+    let (profile, _) = user.map_err(|error| match error {
+        StoreError::NotFound => links::gone(),
+        error => error.into(),
+    })?;
+    given.new_password.judge_for(&profile, "/newPassword")?;
+    let new = auth.hasher.hash(given.new_password).await?;
+    let occasion = links::occasion(clock, &context.caller());
+    let message = Message::SecurityChange { what: Change::PasswordByLink, occasion };
+    let mail = links::outgoing(clock, Some(login.account_id), &email, message)?;
+    // Before as well as after: after this write the link is used, and what failed then is not tried again.
+    sessions::end_all(&directory, &login.account_id, &login.user_id, None).await?;
+    let cleared = Limit::for_email(&email).attempts;
+    links::done(directory.reset_password(&link, &email, &login, &new, &cleared, &mail).await?)?;
+    // One that began since is over too; this only takes it out of the user's list.
+    let _ = sessions::end_all(&directory, &login.account_id, &login.user_id, None).await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
