@@ -253,7 +253,8 @@ async fn the_demo_account_is_made_once_and_works_as_printed() {
     let folder = data.path().to_str().unwrap();
     for _ in 0..2 {
         let running = Running::start(&["--data", folder]).await;
-        let [line] = running.printed.as_slice() else { panic!("{:?}", running.printed) };
+        let [line, mails] = running.printed.as_slice() else { panic!("{:?}", running.printed) };
+        assert_eq!(*mails, format!("Mails are shown at {}/dev/mail", running.url));
         let (email, password) = line.strip_prefix("Demo account: ").unwrap().split_once(" / ").unwrap();
         let login = running.login(email, password).await;
         assert_eq!(login.status, 200, "{login:?}");
@@ -266,7 +267,7 @@ async fn the_demo_account_is_made_once_and_works_as_printed() {
 #[tokio::test]
 async fn without_a_demo_there_is_none_and_memory_keeps_nothing() {
     let running = Running::start(&["--no-demo", "--memory"]).await;
-    assert!(running.printed.is_empty(), "{:?}", running.printed);
+    assert_eq!(running.printed, [format!("Mails are shown at {}/dev/mail", running.url)]);
     running
         .login("demo@nexo.example", "demo account of nexo")
         .await

@@ -115,8 +115,8 @@ async fn run(arguments: Arguments) -> Result<(), (u8, String)> {
         demo::ensure(&server).await.map_err(|error| (1, format!("demo account: {error}")))?;
         println!("Demo account: {} / {}", demo::EMAIL, demo::PASSWORD);
     }
-    println!("NEXO is ready at {}", server.url());
     println!("Mails are shown at {}/dev/mail", server.url());
+    println!("NEXO is ready at {}", server.url());
     stop.await;
     server.stop().await.map_err(|error| (1, error.to_string()))
 }
