@@ -28,6 +28,7 @@ fn problems(text: &str, registry: &[&str]) -> Result<Vec<String>, String> {
     template.statements(&mut found);
     template.logs_and_keys(&mut found);
     template.table(&mut found);
+    template.streams(&mut found);
     Ok(found.0)
 }
 
@@ -180,6 +181,27 @@ impl<'a> Template<'a> {
             found.expect(stream == "NEW_AND_OLD_IMAGES", id, "has no stream of both images");
             found.expect(table["BillingMode"] == "PAY_PER_REQUEST", id, "is not on demand");
             found.expect(table["DeletionProtectionEnabled"] == true, id, "can be deleted");
+        }
+    }
+
+    /// A record that a function cannot process holds up the others for a while only, and is noted.
+    fn streams(&self, found: &mut Problems) {
+        let queues = self.resources("AWS::SQS::Queue");
+        for (id, function) in self.resources("AWS::Serverless::Function") {
+            let events = function["Events"].as_mapping().into_iter().flatten().map(|(_, event)| event);
+            for source in events.filter(|event| event["Type"] == "DynamoDB").map(|event| &event["Properties"])
+            {
+                let bounds = ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"];
+                let is_bounded = bounds.iter().all(|bound| source[*bound].as_u64().is_some());
+                found.expect(is_bounded, id, "tries records of the stream again for ever");
+                let queue = name(&source["DestinationConfig"]["OnFailure"]["Destination"]);
+                let is_noted = queue.is_some_and(|queue| queues.contains_key(queue));
+                found.expect(is_noted, id, "gives up records of the stream without noting them in a queue");
+            }
+        }
+        for (id, queue) in queues {
+            let own_key = name(&queue["KmsMasterKeyId"]).is_some();
+            found.expect(own_key, id, "is not encrypted under a key of ours");
         }
     }
 }

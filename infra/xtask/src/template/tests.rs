@@ -51,6 +51,21 @@ fn each_change_for_the_worse_is_noticed() {
         ("SSEEnabled: true", "SSEEnabled: false", "Table: is not encrypted under a key of ours"),
         ("AttributeName: expiresAt", "AttributeName: expires", "Table: has no TTL on expiresAt"),
         ("NEW_AND_OLD_IMAGES", "KEYS_ONLY", "Table: has no stream of both images"),
+        (
+            "            MaximumRetryAttempts: 6\n",
+            "",
+            "MailFunction: tries records of the stream again for ever",
+        ),
+        (
+            "Destination: !GetAtt MailFailures.Arn",
+            "Destination: somewhere",
+            "MailFunction: gives up records of the stream without noting them in a queue",
+        ),
+        (
+            "      KmsMasterKeyId: !GetAtt ConfigKey.Arn\n",
+            "",
+            "MailFailures: is not encrypted under a key of ours",
+        ),
         ("EnableKeyRotation: true", "EnableKeyRotation: false", "DataKey: does not rotate"),
         (
             "  HealthFunction:\n",
