@@ -225,3 +225,132 @@ fn recall(path: &Path) -> Result<Option<String>, String> {
         Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::gateway::consumer;
+    use crate::{Storage, Template, system_clock};
+
+    /// A table, a function that notes the names of the mails it is called with, and its settings.
+    struct Setup {
+        engine: Engine,
+        function: Function,
+        calls: Arc<Mutex<Vec<Vec<String>>>>,
+        log: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl Setup {
+        fn new(change: impl FnOnce(&mut StreamSource)) -> Self {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../template.yaml");
+            let mut template = Template::read(&path, &BTreeMap::new()).unwrap();
+            let engine = Engine::open(Storage::Memory, &template.table).unwrap();
+            let mut function = template.functions.remove("MailFunction").unwrap();
+            change(&mut function.streams[0]);
+            Self { engine, function, calls: Arc::default(), log: Arc::default() }
+        }
+
+        /// Starts a pump to a function that panics when `fails` says so of one of its mails.
+        async fn start(&self, folder: Option<&Path>, fails: fn(&str) -> bool) -> (Pump, JoinHandle<()>) {
+            let calls = self.calls.clone();
+            let handle = consumer(move |event: Json| {
+                let calls = calls.clone();
+                async move {
+                    let name =
+                        |record: &Json| record["dynamodb"]["NewImage"]["pk"]["S"].as_str().map(str::to_owned);
+                    let names: Vec<_> =
+                        event["Records"].as_array().unwrap().iter().filter_map(name).collect();
+                    calls.lock().unwrap().push(names.clone());
+                    assert!(!names.iter().any(|name| fails(name)), "as the test asks");
+                    json!({})
+                }
+            });
+            let (lines, clock) = (self.log.clone(), system_clock());
+            let log: LogSink = Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()));
+            let stream = &self.function.streams[0];
+            let (engine, function) = (&self.engine, &self.function);
+            let source = Source {
+                engine,
+                id: "F",
+                function,
+                handle: &handle,
+                stream,
+                folder,
+                clock: &clock,
+                log: &log,
+            };
+            Pump::start(source).await.unwrap()
+        }
+
+        async fn put(&self, name: &str, kind: &str) {
+            let item = json!({"pk": {"S": name}, "sk": {"S": "x"}, "recordKind": {"S": kind}});
+            let body = json!({"TableName": "Table", "Item": item}).to_string();
+            let (status, answer) = self.engine.call("PutItem", body.into()).await;
+            assert_eq!(status, 200, "{answer:?}");
+        }
+
+        fn calls(&self) -> Vec<Vec<String>> {
+            std::mem::take(&mut self.calls.lock().unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_before_comes_too_and_nothing_twice() {
+        let setup = Setup::new(|stream| stream.batch = 2);
+        for name in ["a", "b", "c"] {
+            setup.put(name, "mail").await;
+            setup.put(&format!("{name} client"), "cli").await;
+        }
+        let (pump, _task) = setup.start(None, |_| false).await;
+        pump.catch_up().await;
+        assert_eq!(setup.calls(), [vec!["a", "b"], vec!["c"]]);
+        pump.catch_up().await;
+        setup.put("d", "mail").await;
+        pump.catch_up().await;
+        assert_eq!(setup.calls(), [["d"]]);
+    }
+
+    #[tokio::test]
+    async fn latest_begins_with_what_is_written_next() {
+        let setup = Setup::new(|stream| stream.from_beginning = false);
+        setup.put("before", "mail").await;
+        let (pump, _task) = setup.start(None, |_| false).await;
+        setup.put("after", "mail").await;
+        pump.catch_up().await;
+        assert_eq!(setup.calls(), [["after"]]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_fails_is_halved_and_only_what_fails_is_given_up() {
+        let setup = Setup::new(|stream| stream.retries = Some(3));
+        for name in ["a", "b", "poison", "d", "e"] {
+            setup.put(name, "mail").await;
+        }
+        let (pump, _task) = setup.start(None, |name| name == "poison").await;
+        pump.catch_up().await;
+        let calls = setup.calls();
+        let succeeded: Vec<_> =
+            calls.iter().filter(|call| !call.iter().any(|name| name == "poison")).flatten().collect();
+        assert_eq!(succeeded, ["a", "b", "d", "e"], "{calls:?}");
+        let log = setup.log.lock().unwrap().clone();
+        assert!(matches!(&log[..], [line] if line.contains("\"1 from 1")), "{log:?}");
+    }
+
+    #[tokio::test]
+    async fn a_restart_goes_on_where_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let setup = Setup::new(|_| ());
+        setup.put("a", "mail").await;
+        let (pump, task) = setup.start(Some(folder.path()), |_| false).await;
+        pump.catch_up().await;
+        task.abort();
+        assert_eq!(setup.calls(), [["a"]]);
+        setup.put("b", "mail").await;
+        let (pump, _task) = setup.start(Some(folder.path()), |_| false).await;
+        pump.catch_up().await;
+        assert_eq!(setup.calls(), [["b"]]);
+    }
+}
