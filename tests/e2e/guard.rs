@@ -89,7 +89,7 @@ async fn an_accounts_credentials_do_not_reach_its_own_users_and_sessions() {
     let own = nexo.register().await;
     let (account, user) = (own.account(), table::ulid(own.user()));
     let token = nexo.tenant_token(&account).await;
-    for partition in ["ACC".to_owned(), "USR".to_owned(), format!("SES#{user}")] {
+    for partition in ["ACC".to_owned(), "USR".to_owned(), "OUT".to_owned(), format!("SES#{user}")] {
         let partition = format!("A#{account}#{partition}");
         let key = json!({"pk": {"S": partition}, "sk": {"S": user}});
         let query = json!({
@@ -184,12 +184,12 @@ async fn a_functions_own_role_reaches_no_tenants_data() {
         let token = nexo.function_token(function);
         let direct = client(Some(&token), "http://door.invalid", in_process(&nexo));
         wrong::assert_refused(&nexo, &direct, &partitions, "AccessDeniedException").await;
-        // What is not a tenant's: only `auth` reaches logins, and nobody writes what others trust.
-        for (partition, who) in [("EMAIL#owner@company.example", "AuthFunction"), ("TRY#x", "AuthFunction")] {
+        // What is not a tenant's: only `auth` reaches logins and what waits for links, and nobody writes what others trust.
+        for partition in ["EMAIL#owner@company.example", "TRY#x", "LINK#x", "MAIL#x"] {
             let key = json!({"pk": {"S": partition}, "sk": {"S": "LOGIN"}});
             let get = json!({"TableName": nexo.table_name(), "Key": key});
             let (status, _) = nexo.table_call(Some(&token), "GetItem", &get).await;
-            assert_eq!(status == 200, function == who, "{function} reads {partition}");
+            assert_eq!(status == 200, function == "AuthFunction", "{function} reads {partition}");
         }
         let keys =
             json!({"TableName": nexo.table_name(), "Item": {"pk": {"S": "JWKS"}, "sk": {"S": "JWKS"}}});
