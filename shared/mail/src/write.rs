@@ -270,7 +270,7 @@ mod tests {
     fn a_mail_reads_well_as_plain_text() {
         let text = mail(Message::AddressTaken).text;
         assert!(text.starts_with("You have an account already\n\nSomeone, most likely you,"), "{text}");
-        assert!(text.ends_with("\n\nIf it was not you, there is nothing to do.\n\n-- \nNEXO\n"), "{text}");
+        assert!(text.ends_with("\n\nIf it was not you, there is nothing to do.\n\n-- \nNEXO"), "{text}");
         assert!(!text.contains("\n\n\n"), "{text:?}");
         for message in every() {
             let text = mail(message).text;
