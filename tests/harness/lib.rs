@@ -125,6 +125,11 @@ impl Nexo {
         Company { nexo: self, email, tokens: answer.body }
     }
 
+    /// A user who is logged in with `tokens`.
+    pub fn user(&self, email: &str, tokens: Value) -> Company<'_> {
+        Company { nexo: self, email: email.to_owned(), tokens }
+    }
+
     /// Registers a company and opens the mail's link. Answers what the confirmation is answered, or the
     /// registration when it is refused.
     pub async fn sign_up(&self, registration: &Value) -> Answer {

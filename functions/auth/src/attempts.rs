@@ -141,7 +141,7 @@ pub(crate) async fn count_mail(
     for (limit, seen) in limits.iter().zip(view.attempts) {
         count(directory, clock, limit, seen).await?;
     }
-    Ok(view.login)
+    Ok(directory.of_a_user(view.login).await?)
 }
 
 /// The network of an address: the address itself for IPv4, its /64 for IPv6, which is what one

@@ -6,6 +6,7 @@
 mod attempts;
 pub mod blocklist;
 mod email;
+mod invitations;
 mod keys;
 mod link;
 mod links;
@@ -103,7 +104,8 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
     let platform = platform.always_checking_the_session();
     let [register, login, refresh, logout, logout_all, change_password] = CREDENTIALS;
     let [profile, change_profile, sessions, revoke] = OWN;
-    let [confirm_registration, ask_reset, reset, ask_email, confirm_email, cancel_email, page] = LINKS;
+    let [confirm_registration, ask_reset, reset, ask_email, confirm_email, cancel_email, accept, page] =
+        LINKS;
     Ok(Routes::new(&platform, "/api/auth")
         .on(register, register::register)
         .on(login, login::login)
@@ -121,6 +123,7 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
         .on(ask_email, email::ask)
         .on(confirm_email, email::confirm)
         .on(cancel_email, email::cancel)
+        .on(accept, invitations::accept)
         .on(page, link::page)
         .and(Routes::new(&platform, "/.well-known").on(JWKS, keys::jwks))
         .share(auth))
@@ -189,7 +192,7 @@ const CREDENTIALS: [Operation; 6] = [
     },
 ];
 
-const LINKS: [Operation; 7] = [
+const LINKS: [Operation; 8] = [
     Operation {
         method: Verb::Post,
         path: "/register/confirm",
@@ -249,6 +252,16 @@ const LINKS: [Operation; 7] = [
         problems: &[400, 410, 413, 415, 422],
         success: 204,
         shape: shape!(|draft| _ = draft.body::<links::Opened>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/invitations/accept",
+        id: "acceptInvitation",
+        summary: "Makes a user of whoever was invited, with the token of the mail, and logs it in",
+        access: Access::Public,
+        problems: &[400, 409, 410, 413, 415, 422],
+        success: 201,
+        shape: shape!(|draft| _ = draft.body::<invitations::Acceptance>().answer::<tokens::LoggedIn>()),
     },
     Operation {
         method: Verb::Get,

@@ -9,11 +9,11 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
-use nexo_domain::{Email, Role, Text};
-use nexo_identity::{Link, Principal, Purpose};
+use nexo_api::{Body, Caller, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_domain::{AccountId, Email, Role, RoleRef, Text};
+use nexo_identity::{Clock, Link, Principal, Purpose, Standing};
 use nexo_mail::Message;
-use nexo_store::{Access, Login, NewAccount, PendingRegistration, Profile};
+use nexo_store::{Access, Login, NewAccount, NewUser, PendingRegistration, Profile};
 use serde::Deserialize;
 
 use crate::attempts::{self, Limit, digest, network};
@@ -100,36 +100,51 @@ pub(crate) async fn confirm(
     let link = auth.link(Purpose::Register, &given.token)?;
     auth.keep_keys_published(&directory, clock).await?;
     let new: PendingRegistration = directory.held(&link).await?.ok_or_else(links::gone)?;
-    let minted = |error| Problem::internal(&error);
-    let principal = Principal {
-        account: clock.mint().map_err(minted)?,
-        user: clock.mint().map_err(minted)?,
-        session: clock.mint().map_err(minted)?,
-        standing: Arc::new(Role::Owner.into()),
-    };
-    let access = Access::new(principal.standing.roles.clone());
-    let caller = context.caller();
-    let network = network(&caller.ip);
+    let access = Access::new(vec![RoleRef::System(Role::Owner)]);
+    let account = clock.mint().map_err(|error| Problem::internal(&error))?;
     let names = [new.first_name, new.last_name];
-    let profile = Profile::new(principal.user, new.email.clone(), names, &access, clock.now());
-    let user = User::new(&principal, &profile);
-    let account = NewAccount {
-        account: principal.account,
-        company: new.company,
-        user: principal.user,
-        profile,
-        login: Login {
-            account_id: principal.account,
-            user_id: principal.user,
-            password_hash: new.password_hash,
-            networks: vec![digest(&new.email, &network)],
-        },
-        session: principal.session,
-        state: sessions::begin(clock, &caller),
-        access,
-    };
+    let person = Person { email: new.email, names, password_hash: new.password_hash };
+    let owner = person.joins(clock, &context.caller(), account, access)?;
+    let (principal, user) = logged_in(&owner);
+    let network = network(&context.caller().ip);
+    let account = NewAccount { company: new.company, owner };
     links::done(directory.register(&account, &link).await?)?;
     // The account is made: one mail that stays counted for an hour must not undo it.
     let _ = directory.forgive(&Limit::for_mails_from(&network).attempts).await;
     auth.answer(StatusCode::CREATED, &principal, 0, given.token_delivery, Some(user))
+}
+
+/// Who is to be a user.
+pub(crate) struct Person {
+    pub(crate) email: Email,
+    pub(crate) names: [Text<100>; 2],
+    pub(crate) password_hash: String,
+}
+
+impl Person {
+    /// The user that the person becomes in `account`, logged in from where `caller` is.
+    pub(crate) fn joins(
+        self,
+        clock: &Clock,
+        caller: &Caller,
+        account: AccountId,
+        access: Access,
+    ) -> Result<NewUser, Problem> {
+        let minted = |error| Problem::internal(&error);
+        let user = clock.mint().map_err(minted)?;
+        let networks = vec![digest(&self.email, &network(&caller.ip))];
+        let password_hash = self.password_hash;
+        let login = Login { account_id: account, user_id: user, password_hash, networks };
+        let profile = Profile::new(user, self.email, self.names, &access, clock.now());
+        let session = clock.mint().map_err(minted)?;
+        Ok(NewUser { account, user, profile, login, session, state: sessions::begin(clock, caller), access })
+    }
+}
+
+/// What tokens and answers say of a new user.
+pub(crate) fn logged_in(new: &NewUser) -> (Principal, User) {
+    let standing = Arc::new(Standing { roles: new.access.role_ids.clone(), ..Standing::default() });
+    let principal = Principal { account: new.account, user: new.user, session: new.session, standing };
+    let user = User::new(&principal, &new.profile);
+    (principal, user)
 }

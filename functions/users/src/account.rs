@@ -7,10 +7,11 @@ use nexo_api::{
     shape, with_etag,
 };
 use nexo_domain::{AccountId, Permission, Role, RoleRef, Text, Timestamp, UserId, UserStatus};
-use nexo_store::{Account, MemberChange, MemberRefusal, StoreError};
+use nexo_store::{Account, MemberChange, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::users::refused;
+use crate::grant::{Caller, Tries};
+use crate::users::MOST_ROLES;
 
 pub(crate) const OPERATIONS: [Operation; 4] = [
     Operation {
@@ -132,9 +133,6 @@ pub(crate) async fn change(
     }
 }
 
-/// How often a change starts over because another one came between.
-const ATTEMPTS: usize = 4;
-
 /// `POST /api/account/transfer-ownership`.
 pub(crate) async fn transfer(tenant: Tenant, Body(to): Body<Transfer>) -> Result<Response, Problem> {
     let owner = RoleRef::System(Role::Owner);
@@ -143,7 +141,8 @@ pub(crate) async fn transfer(tenant: Tenant, Body(to): Body<Transfer>) -> Result
     if from == to.user_id {
         return Err(invalid("unchanged", "is you"));
     }
-    for _ in 0..ATTEMPTS {
+    let mut tries = Tries::default();
+    loop {
         let (heir, organization) = tenant.member(&to.user_id).await.map_err(|error| match error {
             StoreError::NotFound => invalid("unknown_user", "names no user of the account"),
             error => error.into(),
@@ -152,37 +151,42 @@ pub(crate) async fn transfer(tenant: Tenant, Body(to): Body<Transfer>) -> Result
             return Err(invalid("disabled", "names a user who is disabled"));
         }
         let (giver, _) = tenant.member(&from).await?;
+        let caller = Caller::judge(&tenant, &organization, Permission::AccountManage)?;
+        caller.may_grant(&organization, &[owner])?;
         let (mut gave, mut got) = (giver.access.clone(), heir.access.clone());
-        gave.role_ids.retain(|role| *role != owner);
-        if gave.role_ids.is_empty() {
-            gave.role_ids.push(RoleRef::System(Role::Admin));
-        }
+        let Some(owned) = gave.role_ids.iter_mut().find(|role| **role == owner) else {
+            return Err(Problem::new(Code::Conflict, "Only an owner can transfer the ownership."));
+        };
+        *owned = RoleRef::System(Role::Admin);
+        // An owner may do everything: what else it has makes room.
         got.role_ids.retain(|role| *role != owner);
+        got.role_ids.truncate(MOST_ROLES - 1);
         got.role_ids.push(owner);
+        for access in [&mut gave, &mut got] {
+            access.role_ids.sort_unstable();
+            access.role_ids.dedup();
+        }
         let changes = [
             MemberChange { before: giver, after: Some(gave) },
             MemberChange { before: heir, after: Some(got) },
         ];
-        match tenant.change_members(&changes, &organization).await {
-            Err(MemberRefusal::Changed | MemberRefusal::Store(StoreError::Busy)) => {}
-            outcome => return outcome.map(|()| StatusCode::NO_CONTENT.into_response()).map_err(refused),
+        let outcome = tenant.change_members(&changes, &organization).await;
+        if tries.settle(outcome)?.is_some() {
+            break;
         }
     }
-    Err(StoreError::Busy.into())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /api/account/leave`.
 pub(crate) async fn leave(tenant: Tenant, SignedIn(principal): SignedIn) -> Result<Response, Problem> {
-    for _ in 0..ATTEMPTS {
+    let mut tries = Tries::default();
+    loop {
         let (before, organization) = tenant.member(&principal.user).await?;
-        match tenant.change_members(&[MemberChange { before, after: None }], &organization).await {
-            Err(MemberRefusal::Changed | MemberRefusal::Store(StoreError::Busy)) => {}
-            Err(MemberRefusal::LastOwner) => {
-                let detail = "Transfer the ownership first: an account has at least one owner.";
-                return Err(Problem::new(Code::LastOwner, detail));
-            }
-            outcome => return outcome.map(|()| StatusCode::NO_CONTENT.into_response()).map_err(refused),
+        let outcome = tenant.change_members(&[MemberChange { before, after: None }], &organization).await;
+        if tries.settle(outcome)?.is_some() {
+            break;
         }
     }
-    Err(StoreError::Busy.into())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -7,25 +7,33 @@
 mod account;
 mod authz;
 mod grant;
+mod invitations;
 mod roles;
 mod teams;
 mod user;
 mod users;
 
-use nexo_api::{Platform, Routes, list_and_get};
+use nexo_api::{Platform, Routes, list_and_get, list_get_and_delete};
 
+use crate::invitations::Invitation;
 use crate::user::User;
 
 /// The function's routes.
 pub fn routes(platform: &Platform) -> Routes {
     let platform = platform.always_checking_the_session();
     let [change, remove] = users::OPERATIONS;
+    let [invite, resend] = invitations::OPERATIONS;
     let [list_roles, create_role, get_role, change_role, delete_role, effective] = roles::OPERATIONS;
     let [list_teams, create_team, get_team, rename_team, delete_team] = teams::OPERATIONS;
     let [get_account, change_account, transfer, leave] = account::OPERATIONS;
     list_and_get::<User>(&platform)
         .on(change, users::change)
         .on(remove, users::remove)
+        .and(
+            list_get_and_delete::<Invitation>(&platform)
+                .on(invite, invitations::create)
+                .on(resend, invitations::resend),
+        )
         .and(
             Routes::new(&platform, "/api/roles")
                 .on(list_roles, roles::list)

@@ -8,10 +8,10 @@ use nexo_api::{
     Tenant, Verb, created, json, shape, with_etag,
 };
 use nexo_domain::{CustomRole, Grant, Invalid, Permission, Role, RoleId, RoleRef, Text, Timestamp};
-use nexo_store::{Filter, ListQuery, Order, Organization, StoreError};
+use nexo_store::{Filter, Organization, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::grant::may_grant;
+use crate::grant::{Caller, Tries};
 use crate::user::User;
 
 pub(crate) const OPERATIONS: [Operation; 6] = [
@@ -82,9 +82,6 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
 /// The most permissions that a role lists itself.
 const MOST_PERMISSIONS: usize = 200;
 
-/// How often a change starts over because another one came between.
-const ATTEMPTS: usize = 4;
-
 /// What an account says of a role of its own.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -93,7 +90,7 @@ pub(crate) struct RoleInput {
     /// The name, which no other role has.
     name: Text<100>,
     /// What it is for.
-    description: Option<Text<500>>,
+    description: Option<Text<250>>,
     /// Roles whose permissions it has too: at most 8, and no chain of more than 5.
     #[serde(default)]
     parent_ids: Vec<RoleRef>,
@@ -121,7 +118,7 @@ pub(crate) struct RoleView {
     /// Whether every account has it, as it is.
     is_system: bool,
     name: Text<100>,
-    description: Option<Text<500>>,
+    description: Option<Text<250>>,
     parent_ids: Vec<RoleRef>,
     permissions: Vec<Grant>,
     version: u64,
@@ -247,8 +244,7 @@ pub(crate) async fn create(
             created_at: now,
             updated_at: now,
         };
-        put(&tenant, organization, role.clone())?;
-        Ok(role)
+        put(&tenant, organization, role)
     });
     let view = RoleView::from(&role.await?);
     Ok(created(with_etag(json(StatusCode::CREATED, &view), view.version), &format!("/api/roles/{}", view.id)))
@@ -266,7 +262,7 @@ pub(crate) async fn change(
     let has = |name: &str| fields.iter().any(|field| field == name);
     let role = revise(&tenant, |organization| {
         let mut role = own(organization, &id, expected)?.clone();
-        may_grant(&tenant.scope().principal().standing, organization.roles.grants(&[id]))?;
+        judge(&tenant, organization)?.may_grant(organization, &[id])?;
         let RoleInput { name, description, parent_ids, permissions } = values.clone();
         if has("name") {
             role.name = name;
@@ -282,8 +278,7 @@ pub(crate) async fn change(
         }
         role.version += 1;
         role.updated_at = now;
-        put(&tenant, organization, role.clone())?;
-        Ok(role)
+        put(&tenant, organization, role)
     });
     let view = RoleView::from(&role.await?);
     Ok(with_etag(json(StatusCode::OK, &view), view.version))
@@ -295,38 +290,30 @@ pub(crate) async fn delete(
     Named(id): Named<RoleRef>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    // Whoever gets the role from here on changes the organization's version, and this starts over.
     let in_use = |what: &str| Err(Problem::new(Code::Conflict, format!("{what} has this role.")));
-    for _ in 0..ATTEMPTS {
+    // Whoever gets the role from here on changes the organization's version, and this starts over.
+    let mut tries = Tries::default();
+    loop {
         let mut organization = tenant.organization().await?;
         let role = own(&organization, &id, expected)?.id;
-        may_grant(&tenant.scope().principal().standing, organization.roles.grants(&[id]))?;
+        judge(&tenant, &organization)?.may_grant(&organization, &[id])?;
         if let Some(child) = organization.roles.iter().find(|other| other.parent_ids.contains(&id)) {
             return in_use(&format!("The role {}", child.name));
         }
-        if somebody_has(&tenant, &id).await? {
+        if tenant.any::<User>(Filter::Contains("roleIds", id.to_string())).await? {
             return in_use("A user");
         }
         organization.roles.remove(&role);
-        match tenant.write_organization(&organization).await {
-            Err(StoreError::Busy) => {}
-            outcome => return Ok(outcome.map(|()| StatusCode::NO_CONTENT.into_response())?),
+        let outcome = tenant.write_organization(&organization).await;
+        if tries.settle(outcome)?.is_some() {
+            break;
         }
     }
-    Err(StoreError::Busy.into())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-async fn somebody_has(tenant: &Tenant, role: &RoleRef) -> Result<bool, Problem> {
-    let has = Filter::Contains("roleIds", role.to_string());
-    let mut query =
-        ListQuery { order: Order::Created, descending: false, limit: 1, after: None, filters: vec![has] };
-    loop {
-        let listed = tenant.list::<User>(&query).await?;
-        if !listed.records.is_empty() || listed.next.is_none() {
-            return Ok(!listed.records.is_empty());
-        }
-        query.after = listed.next;
-    }
+fn judge(tenant: &Tenant, organization: &Organization) -> Result<Caller, Problem> {
+    Caller::judge(tenant, organization, Permission::RoleManage)
 }
 
 /// The account's own role that a path names.
@@ -347,26 +334,30 @@ fn own<'a>(
     Ok(role)
 }
 
-fn put(tenant: &Tenant, organization: &mut Organization, role: CustomRole) -> Result<(), Problem> {
-    let id = RoleRef::Custom(role.id);
-    organization.roles.put(role).map_err(|(field, invalid)| {
-        Problem::invalid_field(&format!("/{field}"), invalid.code(), invalid.message())
+fn put(tenant: &Tenant, organization: &mut Organization, role: CustomRole) -> Result<CustomRole, Problem> {
+    let id = role.id;
+    // Judged by what the caller may do now, and not by what it would by this change.
+    let caller = judge(tenant, organization)?;
+    organization.roles.put(role).map_err(|(field, invalid)| match invalid.code() {
+        "already_exists" => StoreError::Taken { field }.into(),
+        code => Problem::invalid_field(&format!("/{field}"), code, invalid.message()),
     })?;
-    may_grant(&tenant.scope().principal().standing, organization.roles.grants(&[id]))
+    caller.may_grant(organization, &[RoleRef::Custom(id)])?;
+    organization.roles.get(&id).cloned().ok_or_else(|| Problem::internal(&"a role that was put is not there"))
 }
 
-/// Reads roles and teams, changes them, and writes them if they still are as they were read.
+/// Reads roles and teams, changes them, and writes them.
 pub(crate) async fn revise<T>(
     tenant: &Tenant,
     change: impl Fn(&mut Organization) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    for _ in 0..ATTEMPTS {
+    let mut tries = Tries::default();
+    loop {
         let mut organization = tenant.organization().await?;
         let changed = change(&mut organization)?;
-        match tenant.write_organization(&organization).await {
-            Err(StoreError::Busy) => {}
-            outcome => return Ok(outcome.map(|()| changed)?),
+        let outcome = tenant.write_organization(&organization).await.map(|()| changed);
+        if let Some(done) = tries.settle(outcome)? {
+            return Ok(done);
         }
     }
-    Err(StoreError::Busy.into())
 }

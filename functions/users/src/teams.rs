@@ -11,6 +11,7 @@ use nexo_domain::{Permission, TeamId, Text, Timestamp, kind};
 use nexo_store::{Organization, StoreError, Team};
 use serde::{Deserialize, Serialize};
 
+use crate::grant::{Caller, Tries};
 use crate::roles::revise;
 
 pub(crate) const OPERATIONS: [Operation; 5] = [
@@ -69,10 +70,7 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
 ];
 
 /// The most teams of an account.
-const MOST_TEAMS: usize = 200;
-
-/// How often a change starts over because another one came between.
-const ATTEMPTS: usize = 4;
+const MOST_TEAMS: usize = 100;
 
 /// What an account says of a team.
 #[derive(Clone, Serialize, Deserialize)]
@@ -138,6 +136,7 @@ pub(crate) async fn create(
     let id: TeamId = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
     let now = platform.clock.now();
     let team = revise(&tenant, |organization| {
+        Caller::judge(&tenant, organization, Permission::RoleManage)?;
         if organization.teams.len() >= MOST_TEAMS {
             let most = format!("cannot be added: an account has at most {MOST_TEAMS} teams");
             return Err(Problem::invalid_field("/name", "too_many", most));
@@ -161,6 +160,8 @@ pub(crate) async fn rename(
 ) -> Result<Response, Problem> {
     let now = platform.clock.now();
     let team = revise(&tenant, |organization| {
+        Caller::judge(&tenant, organization, Permission::RoleManage)?;
+        find(organization, &id, expected)?;
         if !fields.is_empty() {
             judge_name(organization, &id, &values.name)?;
         }
@@ -182,19 +183,21 @@ pub(crate) async fn delete(
     Id(id): Id<kind::Team>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    for _ in 0..ATTEMPTS {
+    let mut tries = Tries::default();
+    loop {
         let mut organization = tenant.organization().await?;
         find(&mut organization, &id, expected)?;
+        Caller::judge(&tenant, &organization, Permission::RoleManage)?;
         if !tenant.team_members(&id).await?.is_empty() {
             return Err(Problem::new(Code::Conflict, "Users are in this team."));
         }
         organization.teams.retain(|team| team.id != id);
-        match tenant.end_team(&organization, &id).await {
-            Err(StoreError::Busy) => {}
-            outcome => return Ok(outcome.map(|()| StatusCode::NO_CONTENT.into_response())?),
+        let outcome = tenant.end_team(&organization, &id).await;
+        if tries.settle(outcome)?.is_some() {
+            break;
         }
     }
-    Err(StoreError::Busy.into())
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 fn find<'a>(
@@ -214,7 +217,7 @@ fn judge_name(organization: &Organization, id: &TeamId, name: &Text<100>) -> Res
     let folded = |name: &Text<100>| name.as_str().to_lowercase();
     let is_taken = |team: &Team| team.id != *id && folded(&team.name) == folded(name);
     if organization.teams.iter().any(is_taken) {
-        return Err(Problem::invalid_field("/name", "already_exists", "is the name of another team"));
+        return Err(StoreError::Taken { field: "name" }.into());
     }
     Ok(())
 }

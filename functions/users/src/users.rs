@@ -7,11 +7,11 @@ use nexo_api::{
     Access as Who, Code, FieldErrors, Id, IfMatch, Input, Operation, Patch, Platform, Problem, Tenant, Verb,
     answer, shape,
 };
-use nexo_domain::{Permission, RoleRef, TeamId, Timestamp, UserStatus, kind};
-use nexo_store::{Access, Member, MemberChange, MemberRefusal, Organization, StoreError};
+use nexo_domain::{Permission, RoleRef, TeamId, Timestamp, UserId, UserStatus, kind};
+use nexo_store::{Access, Member, MemberChange, Organization, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::grant::may_grant;
+use crate::grant::{Caller, Tries};
 use crate::user::{User, entity};
 
 pub(crate) const OPERATIONS: [Operation; 2] = [
@@ -38,10 +38,7 @@ pub(crate) const OPERATIONS: [Operation; 2] = [
 ];
 
 /// The most roles of a user.
-const MOST_ROLES: usize = 8;
-
-/// How often a change starts over because another one came between.
-const ATTEMPTS: usize = 4;
+pub(crate) const MOST_ROLES: usize = 8;
 
 /// What can be changed of a user.
 #[derive(Serialize, Deserialize)]
@@ -148,42 +145,32 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Reads a user, judges what is to become of it, and writes that if all of it still is as it was read.
+/// Reads a user, judges what is to become of it, and writes that.
 async fn write(
     tenant: &Tenant,
-    id: nexo_domain::UserId,
+    id: UserId,
     expected: Option<u64>,
     decide: impl Fn(&Member, &Organization) -> Result<Option<Access>, Problem>,
 ) -> Result<(), Problem> {
-    for _ in 0..ATTEMPTS {
+    let mut tries = Tries::default();
+    loop {
         let (before, organization) = tenant.member(&id).await?;
         if expected.is_some_and(|expected| expected != before.profile.version) {
             let stale = Problem::from(StoreError::Stale { version: before.profile.version });
             return Err(stale.with_current(&entity(id, before.profile)));
         }
         let after = decide(&before, &organization)?;
-        let caller = &tenant.scope().principal().standing;
-        may_grant(caller, organization.roles.grants(&before.access.role_ids))?;
+        let caller = Caller::judge(tenant, &organization, Permission::UserManage)?;
+        caller.may_grant(&organization, &before.access.role_ids)?;
         if let Some(after) = &after {
-            may_grant(caller, organization.roles.grants(&after.role_ids))?;
+            caller.may_grant(&organization, &after.role_ids)?;
+            if after.team_id != before.access.team_id {
+                caller.may_move_between_teams()?;
+            }
         }
-        match tenant.change_members(&[MemberChange { before, after }], &organization).await {
-            Err(MemberRefusal::Changed | MemberRefusal::Store(StoreError::Busy)) => {}
-            outcome => return outcome.map_err(refused),
+        let outcome = tenant.change_members(&[MemberChange { before, after }], &organization).await;
+        if tries.settle(outcome)?.is_some() {
+            return Ok(());
         }
-    }
-    Err(StoreError::Busy.into())
-}
-
-/// The problem for a change of users that was not made.
-pub(crate) fn refused(refusal: MemberRefusal) -> Problem {
-    match refusal {
-        MemberRefusal::LastOwner => Problem::new(Code::LastOwner, "Make another active user an owner first."),
-        MemberRefusal::NoSuchTeam => {
-            Problem::invalid_field("/teamId", "unknown_team", "names no team of the account")
-        }
-        MemberRefusal::TeamIsFull => Problem::invalid_field("/teamId", "full", "has as many users as it can"),
-        MemberRefusal::Changed => StoreError::Busy.into(),
-        MemberRefusal::Store(error) => error.into(),
     }
 }

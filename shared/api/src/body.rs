@@ -84,7 +84,10 @@ impl<T: Input + Serialize, S: Send + Sync> FromRequest<S> for Patch<T> {
         let patch = read_object(request, MERGE_PATCH).await?;
         let sample = sample(T::SAMPLE)?;
         let known = members(&parse::<T>(sample.clone(), &sample).map_err(Problem::invalid)?)?;
-        let (document, errors) = lay_over(&patch, &sample, &known);
+        // No member of a flat document is an object: the types say so.
+        let (mut document, errors) = lay_over(&patch, &sample, &known);
+        let objects = patch.iter().filter(|(_, value)| value.is_object());
+        document.extend(objects.map(|(name, value)| (name.clone(), value.clone())));
         let values = settle(parse::<T>(document, &sample), errors)?;
         Ok(Self { values, fields: patch.into_iter().map(|(name, _)| name).collect() })
     }

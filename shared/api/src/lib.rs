@@ -34,7 +34,7 @@ pub use list::{FilterKind, FilterParameter};
 pub use parse::{FieldError, FieldErrors};
 pub use platform::{LogSink, Platform, log_to_stderr};
 pub use problem::{Code, Problem};
-pub use resource::{Resource, answer, created, json, list_and_get, resource, with_etag};
+pub use resource::{Resource, answer, created, json, list_and_get, list_get_and_delete, resource, with_etag};
 pub use routes::{Access, Described, Operation, Routes, Shape, Verb};
 pub use serve::serve;
 

@@ -69,6 +69,12 @@ pub fn list_and_get<R: Resource>(platform: &Platform) -> Routes {
     Routes::new(platform, R::PATH).on(list, handle_list::<R>).on(get, handle_get::<R>)
 }
 
+/// Like [`list_and_get`], for a resource that is deleted like any other, too.
+pub fn list_get_and_delete<R: Resource>(platform: &Platform) -> Routes {
+    let [_, _, _, _, _, delete, _] = operations::<R>();
+    list_and_get::<R>(platform).on(delete, handle_delete::<R>)
+}
+
 /// The table of operations, from which both the routes and their description are made.
 #[cfg_attr(
     feature = "openapi",

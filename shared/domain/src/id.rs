@@ -180,6 +180,16 @@ impl<K: IdKind> Id<K> {
         str::from_utf8(&self.ulid).unwrap_or_default()
     }
 
+    /// The ULID as 16 bytes, the shortest form.
+    pub fn to_bytes(&self) -> [u8; 16] {
+        Ulid::from_string(self.ulid()).map_or([0; 16], |ulid| u128::from(ulid).to_be_bytes())
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self::canonical(Ulid::from(u128::from_be_bytes(bytes)))
+    }
+
     /// When the id was made, in milliseconds of Unix time.
     pub fn timestamp_ms(&self) -> u64 {
         Ulid::from_string(self.ulid()).map_or(0, |ulid| ulid.timestamp_ms())
@@ -236,6 +246,7 @@ mod tests {
         assert_eq!(id.ulid(), &CLIENT[4..]);
         assert_eq!(id.timestamp_ms(), 1_469_922_850_259);
         assert_eq!(ClientId::from_ulid(id.ulid()), Ok(id));
+        assert_eq!(ClientId::from_bytes(id.to_bytes()), id);
         assert_eq!(serde_json::to_value(id).unwrap(), CLIENT);
         assert_eq!(serde_json::from_str::<ClientId>(&format!("\"{CLIENT}\"")).unwrap(), id);
     }

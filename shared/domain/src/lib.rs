@@ -41,7 +41,7 @@ pub use id::{
 pub use invalid::Invalid;
 pub use language::LanguageTag;
 pub use money::Money;
-pub use permission::{Grant, Grants, Permission, Reach, Role, UserStatus};
+pub use permission::{Grant, Grants, InvitationStatus, Permission, Reach, Role, UserStatus};
 pub use phone::Phone;
 pub use role::{CustomRole, CustomRoles, RoleRef};
 pub use tags::{Tag, Tags};

@@ -71,6 +71,18 @@ word_enum! {
     }
 }
 
+word_enum! {
+    /// What became of an invitation.
+    #[derive(Default)]
+    pub enum InvitationStatus ("unknown_status", "one of pending, accepted") {
+        /// It can be accepted until its time is over.
+        #[default]
+        Pending = "pending",
+        /// It has made a user.
+        Accepted = "accepted",
+    }
+}
+
 impl Permission {
     /// Whether it is about records that users are responsible for, so that it can reach less far than all.
     pub const fn is_about_records(self) -> bool {
@@ -182,6 +194,13 @@ impl Grants {
     /// Whether `other` has nothing beyond these: nobody gives, or takes, what they lack.
     pub fn covers(self, other: Self) -> bool {
         self.union(other) == self
+    }
+
+    /// These, where whatever reaches a team reaches all: which team it is depends on who has it.
+    #[must_use]
+    pub const fn as_of_any_team(mut self) -> Self {
+        self.by_reach[Reach::All as usize] |= self.by_reach[Reach::Team as usize];
+        self
     }
 
     /// What `other` has beyond these.
@@ -341,6 +360,10 @@ mod tests {
         assert_eq!(own.intersection(team), of(&["client:read:own"]));
         assert!(own.union(team).covers(own) && own.union(team).covers(team) && !own.covers(team));
         assert_eq!(own.iter().collect::<Grants>(), own);
+        assert_eq!(
+            own.union(team).as_of_any_team(),
+            of(&["client:read:all", "client:write:own", "client:delete:own", "user:read"])
+        );
         assert_eq!(Grants::default().iter().count(), 0);
         assert_eq!(own.reach(Permission::ClientDelete), None);
     }

@@ -58,7 +58,7 @@ pub struct CustomRole {
     pub name: Text<100>,
     /// What it is for.
     #[serde(default)]
-    pub description: Option<Text<500>>,
+    pub description: Option<Text<250>>,
     /// Roles whose grants it has too.
     #[serde(default)]
     pub parent_ids: Vec<RoleRef>,
@@ -108,7 +108,11 @@ impl CustomRoles {
     ///
     /// # Errors
     /// What is wrong, with the field of the role that it is about.
-    pub fn put(&mut self, role: CustomRole) -> Result<(), (&'static str, Invalid)> {
+    pub fn put(&mut self, mut role: CustomRole) -> Result<(), (&'static str, Invalid)> {
+        role.parent_ids.sort_unstable();
+        role.parent_ids.dedup();
+        // Each permission once, as far as it goes.
+        role.permissions = role.permissions.into_iter().collect::<Grants>().iter().collect();
         let mut next = self.clone();
         next.remove(&role.id);
         next.judge(&role)?;
@@ -190,37 +194,39 @@ impl CustomRoles {
 
     /// What all of `roles` grant together. One that does not exist grants nothing.
     pub fn grants(&self, roles: &[RoleRef]) -> Grants {
-        let grants = |grants: Grants, (_, given): (Vec<RoleRef>, Grants)| grants.union(given);
-        self.sources(roles).into_iter().fold(Grants::default(), grants)
+        self.sources(roles).iter().fold(Grants::default(), |grants, (_, given)| grants.union(*given))
     }
 
-    /// Each role that `roles` lead to, by the way there, and what it grants itself.
+    /// Each role that `roles` lead to, by the shortest way there, and what it grants itself. Shortest ways
+    /// first.
     pub fn sources(&self, roles: &[RoleRef]) -> Vec<(Vec<RoleRef>, Grants)> {
-        let mut sources = Vec::new();
-        for role in roles {
-            self.follow(vec![*role], &mut sources);
-        }
-        sources
-    }
-
-    fn follow(&self, way: Vec<RoleRef>, sources: &mut Vec<(Vec<RoleRef>, Grants)>) {
-        match way.last() {
-            Some(RoleRef::System(role)) => {
-                let grants = role.grants();
-                sources.push((way, grants));
-            }
-            Some(RoleRef::Custom(id)) => {
-                let Some(role) = self.get(id) else { return };
-                // What is stored was judged; should it be deeper all the same, it grants less.
-                if way.len() < DEEPEST_ROLE {
-                    for parent in &role.parent_ids {
-                        self.follow([way.as_slice(), &[*parent]].concat(), sources);
-                    }
+        let mut ways: Vec<Vec<RoleRef>> = Vec::new();
+        let mut next: Vec<Vec<RoleRef>> = roles.iter().map(|role| vec![*role]).collect();
+        while !next.is_empty() {
+            let step = ways.len();
+            for way in next {
+                if ways.iter().all(|known| known.last() != way.last()) {
+                    ways.push(way);
                 }
-                sources.push((way, role.permissions.iter().copied().collect()));
             }
-            None => {}
+            let parents = |way: &Vec<RoleRef>| match way.last() {
+                Some(RoleRef::Custom(id)) => self.get(id).map(|role| role.parent_ids.clone()),
+                _ => None,
+            };
+            let onward = |way: &Vec<RoleRef>| -> Vec<Vec<RoleRef>> {
+                let parents = parents(way).unwrap_or_default().into_iter();
+                parents.map(|parent| [way.as_slice(), &[parent]].concat()).collect()
+            };
+            next = ways[step..].iter().flat_map(onward).collect();
         }
+        let own = |way: Vec<RoleRef>| {
+            let grants = match way.last()? {
+                RoleRef::System(role) => role.grants(),
+                RoleRef::Custom(id) => self.get(id)?.permissions.iter().copied().collect(),
+            };
+            Some((way, grants))
+        };
+        ways.into_iter().filter_map(own).collect()
     }
 }
 
@@ -274,7 +280,7 @@ mod tests {
         assert_eq!(roles.grants(&[custom(9)]), Grants::default());
         let ways: Vec<_> = roles.sources(&[custom(2)]).into_iter().map(|(way, _)| way).collect();
         let member = RoleRef::System(Role::Member);
-        assert_eq!(ways, [vec![custom(2), custom(1), member], vec![custom(2), custom(1)], vec![custom(2)]]);
+        assert_eq!(ways, [vec![custom(2)], vec![custom(2), custom(1)], vec![custom(2), custom(1), member]]);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use nexo_domain::LinkId;
+use nexo_domain::{AccountId, InvitationId, LinkId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
@@ -79,6 +79,21 @@ impl Link {
             hash.update(part.as_bytes());
         }
         Self { place: hash.finalize().into(), id }
+    }
+
+    /// Link `id` to an invitation, which names it: the account must be known before it can be looked up.
+    pub fn to_invitation(account: &AccountId, invitation: &InvitationId, id: LinkId) -> Self {
+        let mut place = [0; PLACE];
+        let (left, right) = place.split_at_mut(PLACE / 2);
+        left.copy_from_slice(&account.to_bytes());
+        right.copy_from_slice(&invitation.to_bytes());
+        Self { place, id }
+    }
+
+    /// The invitation that [`Self::to_invitation`] named.
+    pub fn invitation(&self) -> (AccountId, InvitationId) {
+        let half = |index: usize| std::array::from_fn(|byte| self.place[index * PLACE / 2 + byte]);
+        (AccountId::from_bytes(half(0)), InvitationId::from_bytes(half(1)))
     }
 
     /// Where the change waits: a digest of its name, in base64url.

@@ -240,6 +240,8 @@ impl Verifier {
         let seen = lock(&self.seen).get(&key).map(|seen| Seen { at: seen.at.min(now), ..seen.clone() });
         let standing = token.standing.clone();
         let made = standing.map(|standing| Seen { at: token.issued_at.min(now), standing });
+        // Where the token does not say what its roles grant, a look from before it was made does not either.
+        let seen = seen.filter(|seen| made.is_some() || seen.at >= token.issued_at.min(now));
         let latest = seen.into_iter().chain(made).max_by_key(|seen| seen.at);
         let fresh = |seen: &Seen| now.saturating_sub(seen.at) < self.trust_session_for;
         if let Some(seen) = latest.filter(fresh) {

@@ -2,6 +2,7 @@
 //! accounts and users for `auth`, whose role alone reaches those.
 
 mod access;
+mod invitations;
 mod logins;
 mod outbox;
 mod pending;
@@ -26,7 +27,9 @@ use crate::{Store, StoreError};
 
 pub(crate) use access::TeamMembers;
 pub use access::{Access, Organization, Team};
-pub use logins::{AttemptCount, Attempts, Besides, Login, LoginView, NewAccount};
+pub(crate) use invitations::INVITATION_LINK;
+pub use invitations::PendingInvitation;
+pub use logins::{AttemptCount, Attempts, Besides, Login, LoginView, NewAccount, NewUser};
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingEmail, PendingRegistration, PendingReset, Side, Used};
 pub use profiles::{Profile, ProfileChange};

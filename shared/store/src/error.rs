@@ -113,7 +113,7 @@ where
         "ProvisionedThroughputExceededException" | "ThrottlingException" | "RequestLimitExceeded" => {
             StoreError::Throttled
         }
-        "TransactionConflictException" | "TransactionInProgressException" => StoreError::Busy,
+        "TransactionConflictException" => StoreError::Busy,
         "AccessDeniedException" => StoreError::Denied { operation, reason: message.to_owned() },
         _ => StoreError::Unavailable { operation, reason: format!("{code}: {message}") },
     }

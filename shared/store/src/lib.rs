@@ -14,6 +14,7 @@ mod client;
 mod directory;
 mod error;
 mod expression;
+mod invitations;
 mod list;
 mod members;
 mod meter;
@@ -25,11 +26,12 @@ mod write;
 
 pub use client::{Store, StoreConfig};
 pub use directory::{
-    Access, AttemptCount, Attempts, Besides, Directory, Login, LoginView, NewAccount, Organization, Outgoing,
-    Pending, PendingEmail, PendingRegistration, PendingReset, Profile, ProfileChange, Rotation, Session,
-    SessionUse, Side, Team, Used,
+    Access, AttemptCount, Attempts, Besides, Directory, Login, LoginView, NewAccount, NewUser, Organization,
+    Outgoing, Pending, PendingEmail, PendingInvitation, PendingRegistration, PendingReset, Profile,
+    ProfileChange, Rotation, Session, SessionUse, Side, Team, Used,
 };
 pub use error::StoreError;
+pub use invitations::Offer;
 pub use list::{Filter, ListQuery, Listed, Order};
 pub use members::{Account, Member, MemberChange, MemberRefusal};
 pub use meter::{Meter, Usage};

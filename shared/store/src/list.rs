@@ -64,14 +64,16 @@ const MOST_READ: usize = 1000;
 struct Index {
     name: Option<&'static str>,
     sort: &'static str,
+    /// Costs twice as much; only the table itself can.
+    is_consistent: bool,
 }
 
 impl Order {
     const fn index(self) -> Index {
         match self {
-            Self::Created => Index { name: None, sort: "sk" },
-            Self::Name => Index { name: Some("gsi1"), sort: "gsi1sk" },
-            Self::Updated => Index { name: Some("gsi2"), sort: "gsi2sk" },
+            Self::Created => Index { name: None, sort: "sk", is_consistent: false },
+            Self::Name => Index { name: Some("gsi1"), sort: "gsi1sk", is_consistent: false },
+            Self::Updated => Index { name: Some("gsi2"), sort: "gsi2sk", is_consistent: false },
         }
     }
 }
@@ -125,6 +127,26 @@ impl TenantTable {
         Ok(Listed { records, next })
     }
 
+    /// Whether any of the account's records of one kind passes `filter`, as they are after all writes that
+    /// were acknowledged.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn any<R: Record>(&self, filter: Filter) -> Result<bool, StoreError> {
+        let partition = self.scope.partition(R::Kind::KIND);
+        let (order, filters) = (Order::Created, [filter]);
+        let index = Index { is_consistent: true, ..order.index() };
+        let conditions = Conditions::of(&filters, self.owners.as_deref(), order, &index, &partition);
+        let mut start = None;
+        loop {
+            let page = self.page(&index, &conditions, false, MOST_READ, start).await?;
+            if !page.items.is_empty() || page.next.is_none() {
+                return Ok(!page.items.is_empty());
+            }
+            start = page.next;
+        }
+    }
+
     async fn page(
         &self,
         index: &Index,
@@ -141,6 +163,7 @@ impl TenantTable {
             .table_name(&self.store.table)
             .set_index_name(index.name.map(str::to_owned))
             .key_condition_expression(&conditions.key)
+            .consistent_read(index.is_consistent)
             .set_filter_expression(conditions.filter.clone())
             .set_expression_attribute_names(conditions.placeholders.names())
             .set_expression_attribute_values(conditions.placeholders.values())

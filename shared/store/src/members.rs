@@ -14,7 +14,7 @@ use crate::directory::TeamMembers;
 use crate::expression::Expression;
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
 use crate::table::{Stamp, Updated, version};
-use crate::transaction::{Refusal, Transaction, key_item};
+use crate::transaction::{Transaction, key_item};
 use crate::{Access, Organization, Profile, StoreError, TenantTable};
 
 /// A user, and what it may do.
@@ -49,9 +49,9 @@ pub enum MemberRefusal {
     /// The account would have no active owner.
     #[error("the account would have no owner")]
     LastOwner,
-    /// The team does not exist.
-    #[error("there is no such team")]
-    NoSuchTeam,
+    /// What the caller itself may do has changed since it was judged.
+    #[error("what the caller may do was changed meanwhile")]
+    CallerChanged,
     /// The team has as many users as it can.
     #[error("the team is full")]
     TeamIsFull,
@@ -85,9 +85,12 @@ pub struct Account {
 /// The most users of a team: a list within the team's reach names each of them.
 const LARGEST_TEAM: usize = 50;
 
+/// What an access says.
+const ACCESS_FIELDS: [&str; 4] = ["roleIds", "status", "teamId", "sessionsFrom"];
+
 /// What the members of a transaction are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     User,
     Access,
     Owners,
@@ -95,6 +98,7 @@ enum Part {
     Actor,
     Joined,
     Left,
+    Mail,
 }
 
 impl TenantTable {
@@ -124,26 +128,24 @@ impl TenantTable {
     /// Writes the roles and teams, if they still are of the version that `next` was made from.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when they are not.
-    pub async fn write_organization(&self, next: &Organization) -> Result<(), StoreError> {
+    /// [`MemberRefusal::Changed`] when they are not.
+    pub async fn write_organization(&self, next: &Organization) -> Result<(), MemberRefusal> {
         let mut transaction = Transaction::new(&self.store.table);
         self.put_organization(&mut transaction, next)?;
-        self.check_actor(&mut transaction);
-        self.settle(transaction).await
+        self.settle(transaction, &self.stamp()?).await
     }
 
     /// Like [`TenantTable::write_organization`], and forgets a team if nobody is in it.
     ///
     /// # Errors
-    /// [`StoreError::Busy`] when the teams were changed meanwhile, or somebody is in the team.
-    pub async fn end_team(&self, next: &Organization, team: &TeamId) -> Result<(), StoreError> {
+    /// [`MemberRefusal::Changed`] when the teams were changed meanwhile, or somebody is in the team.
+    pub async fn end_team(&self, next: &Organization, team: &TeamId) -> Result<(), MemberRefusal> {
         let mut transaction = Transaction::new(&self.store.table);
         self.put_organization(&mut transaction, next)?;
         let mut empty = Expression::new();
         empty.if_absent("members");
         transaction.delete(Part::Left, key_of(&self.scope.team(team)), &empty)?;
-        self.check_actor(&mut transaction);
-        self.settle(transaction).await
+        self.settle(transaction, &self.stamp()?).await
     }
 
     /// Who is in a team.
@@ -209,7 +211,13 @@ impl TenantTable {
         let stamp = self.stamp()?;
         let mut transaction = Transaction::new(&self.store.table);
         let mut owners = 0;
+        let principal = self.scope.principal();
         for MemberChange { before, after } in changes {
+            let is_as_judged = before.access.status == UserStatus::Active
+                && before.access.role_ids == principal.standing.roles;
+            if before.id == principal.user && !is_as_judged {
+                return Err(MemberRefusal::CallerChanged);
+            }
             owners += i64::from(after.as_ref().is_some_and(Member::is_active_owner))
                 - i64::from(Member::is_active_owner(&before.access));
             let member = before.id.to_string();
@@ -223,6 +231,8 @@ impl TenantTable {
                 if let Some(team) = joined {
                     let mut join = Expression::new();
                     join.insert_into("members", &member).if_smaller("members", LARGEST_TEAM);
+                    join.set(RECORD_KIND, AttributeValue::S("team".into()));
+                    join.set(RECORD_SCHEMA, AttributeValue::N("1".into()));
                     transaction.update(Part::Joined, key_of(&self.scope.team(&team)), &join)?;
                 }
             }
@@ -230,46 +240,71 @@ impl TenantTable {
         }
         if owners != 0 {
             let mut count = Expression::new();
-            count.add("owners", owners).if_exists("pk");
+            count.add("owners", owners).increment("version").if_exists("pk");
             if owners < 0 {
                 let some_left = count.greater_number("owners", "removed", -owners);
                 count.when(some_left);
             }
             transaction.update(Part::Owners, key_of(&self.scope.account_record()), &count)?;
         }
-        // Roles and teams must be what they were when this was judged.
-        let is_custom = |role: &RoleRef| matches!(role, RoleRef::Custom(_));
-        let depends = |change: &MemberChange| {
-            let after = change.after.as_ref();
-            after.is_some_and(|after| after.role_ids.iter().any(is_custom) || after.team_id.is_some())
-        };
-        if changes.iter().any(depends) || self.scope.principal().standing.roles.iter().any(is_custom) {
-            let mut bumped = Expression::new();
-            bumped.increment("version");
-            bumped.if_equal("version", AttributeValue::N(organization.version.to_string()));
-            transaction.update(Part::Organization, key_of(&self.scope.organization()), &bumped)?;
+        let after = changes.iter().filter_map(|change| change.after.as_ref());
+        let roles: Vec<RoleRef> = after.clone().flat_map(|after| after.role_ids.clone()).collect();
+        if after.clone().any(|after| after.team_id.is_some()) {
+            self.bump_organization(&mut transaction, organization)?;
+        } else {
+            self.hold_organization(&mut transaction, organization, &roles)?;
         }
-        if changes.iter().all(|change| change.before.id != self.scope.principal().user) {
-            self.check_actor(&mut transaction);
-        }
-        let token = &stamp.write_id;
-        let refused =
-            transaction.send(&self.store.client, self.credentials(), &self.request.meter, token).await?;
-        refused.map_or(Ok(()), |refusals| Err(self.explain_members(&refusals)))
+        self.settle(transaction, &stamp).await
     }
 
-    fn explain_members(&self, refusals: &[Refusal<Part>]) -> MemberRefusal {
+    /// Where roles of the account's own matter, theirs or the caller's, they must be what they were when this
+    /// was judged.
+    pub(crate) fn hold_organization(
+        &self,
+        transaction: &mut Transaction<Part>,
+        organization: &Organization,
+        roles: &[RoleRef],
+    ) -> Result<(), StoreError> {
+        let is_custom = |role: &RoleRef| matches!(role, RoleRef::Custom(_));
+        if roles.iter().chain(&self.scope.principal().standing.roles).any(is_custom) {
+            self.bump_organization(transaction, organization)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever read the same version, to write it or to give a role of it, starts over.
+    fn bump_organization(
+        &self,
+        transaction: &mut Transaction<Part>,
+        organization: &Organization,
+    ) -> Result<(), StoreError> {
+        let mut bumped = Expression::new();
+        bumped.increment("version");
+        bumped.if_equal("version", AttributeValue::N(organization.version.to_string()));
+        transaction.update(Part::Organization, key_of(&self.scope.organization()), &bumped)
+    }
+
+    /// Sends what depends on the caller's right to do it.
+    pub(crate) async fn settle(
+        &self,
+        mut transaction: Transaction<Part>,
+        stamp: &Stamp,
+    ) -> Result<(), MemberRefusal> {
+        self.check_actor(&mut transaction);
+        let token = &stamp.write_id;
+        let sent = transaction.send(&self.store.client, self.credentials(), &self.request.meter, token);
+        let Some(refusals) = sent.await? else { return Ok(()) };
         let refused = |part: Part| refusals.iter().any(|refusal| refusal.role == part);
-        // What was read may explain the rest; the next try tells.
-        for part in [Part::User, Part::Access, Part::Organization, Part::Actor] {
-            if refused(part) {
-                return MemberRefusal::Changed;
+        Err(match () {
+            () if refused(Part::Actor) => MemberRefusal::CallerChanged,
+            // What was read may explain the rest; the next try tells.
+            () if [Part::User, Part::Access, Part::Organization].into_iter().any(refused) => {
+                MemberRefusal::Changed
             }
-        }
-        if refused(Part::Joined) {
-            return MemberRefusal::TeamIsFull;
-        }
-        if refused(Part::Owners) { MemberRefusal::LastOwner } else { MemberRefusal::Changed }
+            () if refused(Part::Joined) => MemberRefusal::TeamIsFull,
+            () if refused(Part::Owners) => MemberRefusal::LastOwner,
+            () => MemberRefusal::Changed,
+        })
     }
 
     /// The user's record and its access: both or none, and only as they were read.
@@ -283,42 +318,51 @@ impl TenantTable {
         let mut listed = self.authored(stamp);
         listed.if_exists("pk").if_absent("deletedAt");
         listed.if_equal("version", AttributeValue::N(before.profile.version.to_string()));
-        let mut seen = Expression::new();
-        for (name, value) in attributes(&before.access)? {
-            seen.if_equal(&name, value);
+        let mut access = Expression::new();
+        let mut seen = attributes(&before.access)?;
+        for field in ACCESS_FIELDS {
+            match seen.remove(field) {
+                Some(value) => access.if_equal(field, value),
+                None => access.if_absent(field),
+            };
         }
         let key = key_of(&self.scope.access(&before.id));
         match after {
-            Some(access) => {
-                let mut new = attributes(access)?;
-                for field in ["roleIds", "status", "teamId"] {
-                    match new.get(field) {
-                        Some(value) => listed.set(field, value.clone()),
-                        None => listed.remove(field),
-                    };
+            Some(after) => {
+                let new = attributes(after)?;
+                for field in ACCESS_FIELDS {
+                    let is_listed = field != "sessionsFrom";
+                    for change in std::iter::once(&mut access).chain(is_listed.then_some(&mut listed)) {
+                        match new.get(field) {
+                            Some(value) => change.set(field, value.clone()),
+                            None => change.remove(field),
+                        };
+                    }
                 }
                 Self::touch(&mut listed, stamp);
-                new.extend(key);
-                new.insert(RECORD_KIND.into(), AttributeValue::S("access".into()));
-                new.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
-                transaction.put(Part::Access, new, &seen)?;
+                transaction.update(Part::Access, key, &access)?;
             }
             None => {
                 Self::mark_deleted(&mut listed, stamp);
-                transaction.delete(Part::Access, key, &seen)?;
+                transaction.delete(Part::Access, key, &access)?;
             }
         }
         transaction.update(Part::User, key_of(&self.scope.record(&before.id)), &listed)
     }
 
-    /// Whoever asks must still have the roles that it was judged by.
+    /// Whoever asks must still have the roles that it was judged by. A change of its own access says so
+    /// itself, and a transaction takes each item once.
     fn check_actor(&self, transaction: &mut Transaction<Part>) {
         let principal = self.scope.principal();
+        let key = key_of(&self.scope.access(&principal.user));
+        if transaction.writes(&key) {
+            return;
+        }
         let roles = principal.standing.roles.iter().map(|role| AttributeValue::S(role.to_string())).collect();
         let mut same = Expression::new();
         same.if_equal("roleIds", AttributeValue::L(roles));
         same.if_equal("status", AttributeValue::S(UserStatus::Active.to_string()));
-        transaction.check(Part::Actor, key_of(&self.scope.access(&principal.user)), same);
+        transaction.check(Part::Actor, key, same);
     }
 
     fn put_organization(
@@ -339,20 +383,13 @@ impl TenantTable {
         transaction.put(Part::Organization, item, &seen)
     }
 
-    async fn settle(&self, transaction: Transaction<Part>) -> Result<(), StoreError> {
-        let token = self.stamp()?.write_id;
-        let refused =
-            transaction.send(&self.store.client, self.credentials(), &self.request.meter, &token).await?;
-        if refused.is_none() { Ok(()) } else { Err(StoreError::Busy) }
-    }
-
     async fn items(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
         let keys = keys.iter().map(key_of).collect();
         batch(&self.store, self.credentials(), &self.request.meter, keys).await
     }
 }
 
-fn key_of(key: &Key) -> Item {
+pub(crate) fn key_of(key: &Key) -> Item {
     key_item(key.partition().as_str(), key.sort())
 }
 

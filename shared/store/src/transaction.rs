@@ -86,6 +86,14 @@ impl<M> Transaction<M> {
         Ok(())
     }
 
+    /// Whether a member changes this item already.
+    pub(crate) fn writes(&self, key: &Item) -> bool {
+        let same = |known: Option<&Item>| known.is_some_and(|known| known == key);
+        self.members.iter().any(|member| {
+            same(member.write.update().map(Update::key)) || same(member.write.delete().map(Delete::key))
+        })
+    }
+
     /// Checks an item, and does not read it. The placeholders of two checks of one item must not differ in meaning.
     pub(crate) fn check(&mut self, role: M, key: Item, when: Expression) {
         match self.checks.iter_mut().find(|(_, known, _)| *known == key) {

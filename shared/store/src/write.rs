@@ -327,7 +327,12 @@ impl TenantTable {
         Ok(change)
     }
 
-    fn first_version<R: Record>(&self, id: Id<R::Kind>, at: Timestamp, input: Input<R>) -> Entity<R> {
+    pub(crate) fn first_version<R: Record>(
+        &self,
+        id: Id<R::Kind>,
+        at: Timestamp,
+        input: Input<R>,
+    ) -> Entity<R> {
         let user = self.scope.principal().user;
         Entity {
             id,
@@ -341,7 +346,7 @@ impl TenantTable {
         }
     }
 
-    fn stamp_entity<R: Record>(&self, entity: &mut Entity<R>, stamp: &Stamp) {
+    pub(crate) fn stamp_entity<R: Record>(&self, entity: &mut Entity<R>, stamp: &Stamp) {
         entity.version += 1;
         entity.updated_at = stamp.now;
         entity.updated_by = self.scope.principal().user;

@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{AccountId, Email, MailId, SessionId, TeamId, UserId};
+use nexo_domain::{AccountId, Email, InvitationId, MailId, SessionId, TeamId, UserId};
 use nexo_identity::Link;
 use sha2::{Digest as _, Sha256};
 
@@ -74,6 +74,11 @@ impl DirectoryKey {
     /// A mail to one of an account's users.
     pub fn account_mail(account: &AccountId, mail: &MailId) -> Self {
         Self::new(format!("A#{}#OUT", account.ulid()), mail.ulid())
+    }
+
+    /// A place in an account that is offered by mail.
+    pub fn invitation(account: &AccountId, invitation: &InvitationId) -> Self {
+        Self::new(format!("A#{}#INV", account.ulid()), invitation.ulid())
     }
 
     /// The roles and teams that an account defines, all in one item.

@@ -151,6 +151,9 @@ async fn send(caller: &Company<'_>, operation: &Operation, id: &str) -> Answer {
     if let Some(name) = members.get_mut("name") {
         *name = json!(format!("{} {}", name.as_str().unwrap(), unique()));
     }
+    if members.contains_key("email") {
+        members.insert("email".into(), json!(format!("user{}@acme.example", unique())));
+    }
     if members.contains_key("userId") {
         members.insert("userId".into(), json!(caller.colleague("viewer").await.user()));
     }

@@ -13,7 +13,7 @@ use nexo_domain::{AccountId, Email, Role, RoleRef, SessionId, Text, UserId};
 use nexo_identity::{Link, RefreshToken, Signer};
 use nexo_local::DoorConnector;
 use nexo_store::{
-    Access, Directory, Login, Meter, NewAccount, PendingRegistration, Profile, Session, SessionUse,
+    Access, Directory, Login, Meter, NewAccount, NewUser, PendingRegistration, Profile, Session, SessionUse,
     StoreConfig, Used,
 };
 use nexo_tests::{Answer, Nexo};
@@ -123,9 +123,8 @@ impl Auth {
             ip: "::1".into(),
             user_agent: None,
         };
-        let new = NewAccount {
+        let owner = NewUser {
             account,
-            company: Text::parse("Model").unwrap(),
             user,
             profile,
             login: Login {
@@ -138,13 +137,14 @@ impl Auth {
             state: Session { generation: 0, created_at: now, last_use },
             access,
         };
+        let new = NewAccount { company: Text::parse("Model").unwrap(), owner };
         let link = Link::new(&["registration"], clock.mint().unwrap());
         let pending = PendingRegistration {
             company: new.company.clone(),
-            email: new.profile.email.clone(),
+            email: new.owner.profile.email.clone(),
             password_hash: "none".into(),
-            first_name: new.profile.first_name.clone(),
-            last_name: new.profile.last_name.clone(),
+            first_name: new.owner.profile.first_name.clone(),
+            last_name: new.owner.profile.last_name.clone(),
         };
         self.directory.hold(&link, &pending, now.as_seconds() + 60, &[]).await.unwrap();
         assert_eq!(self.directory.register(&new, &link).await.unwrap(), Used::Done);

@@ -134,6 +134,11 @@ async fn every_answer_is_one_that_the_description_names() {
     let restore = format!("{client}/restore");
     let heir = company.colleague("admin").await;
     let owner = format!("/api/users/{}", company.user());
+    let body = json!({"email": "grace@acme.example", "roleIds": ["member"]});
+    let invited = company.post("/api/users/invitations", &body).await;
+    judge.judge(&Method::POST, "/api/users/invitations", &invited);
+    let invitation = format!("/api/users/invitations/{}", invited.body["id"].as_str().unwrap());
+    let resend = format!("{invitation}/resend");
     let colleague = format!("/api/users/{}", company.colleague("member").await.user());
     let made = company.post("/api/roles", &json!({"name": "Sales", "parentIds": ["member"]})).await;
     judge.judge(&Method::POST, "/api/roles", &made);
@@ -174,6 +179,17 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::PATCH, &colleague, Some(&json!({"roleIds": []})), ""),
         (Method::PATCH, &owner, Some(&json!({"roleIds": ["viewer"]})), ""),
         (Method::DELETE, &colleague, None, "\"1\""),
+        (Method::GET, "/api/users/invitations", None, ""),
+        (Method::GET, &invitation, None, ""),
+        (
+            Method::POST,
+            "/api/users/invitations",
+            Some(&json!({"email": company.email, "roleIds": ["member"]})),
+            "",
+        ),
+        (Method::POST, "/api/users/invitations", Some(&json!({"email": "x", "roleIds": []})), ""),
+        (Method::POST, &resend, None, ""),
+        (Method::DELETE, &invitation, None, "\"1\""),
         (Method::GET, "/api/roles", None, ""),
         (Method::POST, "/api/roles", Some(&json!({"name": "Owner"})), ""),
         (Method::GET, &role, None, ""),
@@ -203,7 +219,18 @@ async fn every_answer_is_one_that_the_description_names() {
     ] {
         send(&mut judge, &company, &method, path, body, if_match).await;
     }
+    let accept = json!({
+        "token": nexo.link("grace@acme.example", "invitation").await, "password": PASSWORD,
+        "firstName": "Grace", "lastName": "Hopper",
+    });
+    for _ in 0..2 {
+        let path = "/api/auth/invitations/accept";
+        judge.judge(&Method::POST, path, &nexo.post(path, &accept).await);
+    }
     let company = heir;
+    for path in [&invitation, &invitation] {
+        send(&mut judge, &company, &Method::DELETE, path, None, "").await;
+    }
     for (method, path, body, if_match) in [
         (Method::GET, "/api/auth/profile", None, ""),
         (Method::PATCH, "/api/auth/profile", Some(&json!({"locale": "de"})), ""),

@@ -160,6 +160,10 @@ async fn a_removed_user_is_gone_and_its_records_stay() {
     nexo.post("/api/auth/login", &credentials).await.assert_problem(401, "invalid_credentials");
     let kept = owner.get(&format!("/api/clients/{}", client["id"].as_str().unwrap())).await;
     assert_eq!(kept.body["ownerId"], colleague.user());
+    // The address is free.
+    let again = nexo.sign_up(&nexo_tests::registration(&colleague.email)).await;
+    assert_eq!(again.status, 201, "{again:?}");
+    assert_ne!(again.body["user"]["id"], colleague.user());
     // Nobody can be made responsible who is gone.
     let other = owner.client("Other").await;
     let assigned = owner
@@ -187,6 +191,8 @@ async fn what_a_change_says_must_make_sense() {
             vec![("/roleIds/1", "unknown_role"), ("/teamId", "unknown_team")],
         ),
         (json!({"roleIds": null}), vec![("/roleIds", "required")]),
+        (json!({"roleIds": {}}), vec![("/roleIds", "invalid_type")]),
+        (json!({"status": {}}), vec![("/status", "invalid_type")]),
         (json!({"status": "asleep"}), vec![("/status", "unknown_status")]),
         (json!({"email": "x@y.example"}), vec![("/email", "unknown_field")]),
     ] {

@@ -2,6 +2,7 @@
 
 mod account;
 mod change;
+mod invitations;
 mod owners;
 mod roles;
 mod teams;

@@ -102,3 +102,31 @@ async fn ownership_is_transferred_whole() {
     assert_eq!(heir.get("/api/account").await.body["owners"], 1);
     owner.post(transfer, &to(heir.user())).await.assert_problem(403, "permission_denied");
 }
+
+#[tokio::test]
+async fn a_change_of_oneself_does_not_outlive_ones_right_to_it() {
+    let nexo = Nexo::start().await;
+    for _ in 0..6 {
+        let owner = nexo.register().await;
+        let admin = owner.colleague("admin").await;
+        let (demote, keep) = (json!({"roleIds": ["viewer"]}), json!({"roleIds": ["admin", "viewer"]}));
+        let (demoted, _) = tokio::join!(async { owner.patch(&path(&admin), &demote).await }, async {
+            admin.patch(&path(&admin), &keep).await
+        });
+        assert_eq!(demoted.status, 200, "{demoted:?}");
+        // Whichever came first: it was demoted last, or had no right to write any more.
+        assert_eq!(owner.get(&path(&admin)).await.body["roleIds"], json!(["viewer"]));
+    }
+}
+
+#[tokio::test]
+async fn only_an_owner_transfers_ownership() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let (clerk, friend) = (owner.colleague("viewer").await, owner.colleague("viewer").await);
+    let role = owner.post("/api/roles", &json!({"name": "Billing", "permissions": ["account:manage"]})).await;
+    owner.patch(&path(&clerk), &json!({"roleIds": [role.body["id"]]})).await;
+    let refused = clerk.post("/api/account/transfer-ownership", &json!({"userId": friend.user()})).await;
+    refused.assert_problem(403, "permission_denied");
+    assert_eq!(owner.get(&path(&friend)).await.body["roleIds"], json!(["viewer"]));
+}

@@ -51,8 +51,8 @@ async fn a_role_of_the_accounts_own_grants_what_it_says() {
     assert_eq!(
         effective["sources"],
         json!([
-            {"roleIds": [editor["id"], reader["id"]], "permissions": ["client:read:all"]},
             {"roleIds": [editor["id"]], "permissions": ["client:write:own"]},
+            {"roleIds": [editor["id"], reader["id"]], "permissions": ["client:read:all"]},
         ])
     );
     let check = json!({"permission": "client:read", "userId": again.user()});
@@ -133,7 +133,9 @@ async fn roles_make_no_cycle_and_no_long_chain() {
         refused(Method::PATCH, &first, json!({"parentIds": ["owner"]})).await,
         error("/parentIds", "not_a_parent")
     );
-    assert_eq!(refused(Method::PATCH, &first, json!({"name": "2"})).await, error("/name", "already_exists"));
+    let taken = owner.patch(&first, &json!({"name": "2"})).await;
+    taken.assert_problem(409, "already_exists");
+    assert_eq!(taken.field_errors(), error("/name", "taken"));
     assert_eq!(
         refused(Method::POST, "/api/roles", json!({"name": "7", "permissions": ["user:manage:own"]})).await,
         error("/permissions/0", "unknown_reach")

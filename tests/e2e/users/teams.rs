@@ -64,7 +64,8 @@ async fn a_team_is_named_once_and_kept_while_somebody_is_in_it() {
     let north = team(&owner, "North").await;
     let at = format!("/api/teams/{}", north.as_str().unwrap());
     let twin = owner.post("/api/teams", &json!({"name": "NORTH"})).await;
-    assert_eq!(twin.field_errors(), [("/name".to_owned(), "already_exists".to_owned())]);
+    twin.assert_problem(409, "already_exists");
+    assert_eq!(twin.field_errors(), [("/name".to_owned(), "taken".to_owned())]);
     let renamed = owner.patch(&at, &json!({"name": "Far north"})).await;
     assert_eq!((renamed.status.as_u16(), &renamed.body["version"]), (200, &json!(2)));
     let colleague = owner.colleague("member").await;
@@ -93,4 +94,38 @@ async fn a_team_takes_fifty_users() {
         .await;
     let refused = owner.patch(&path(&owner), &json!({"teamId": north})).await;
     assert_eq!(refused.field_errors(), [("/teamId".to_owned(), "full".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_team_is_no_way_to_reach_further() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let grants = json!(["user:read", "user:manage", "client:read:team"]);
+    let role = owner.post("/api/roles", &json!({"name": "Lead", "permissions": grants})).await.body;
+    let (north, south) = (team(&owner, "North").await, team(&owner, "South").await);
+    let (lead, friend) = (owner.colleague("member").await, owner.colleague("member").await);
+    for (user, body) in [
+        (&lead, json!({"roleIds": [role["id"]], "teamId": north})),
+        (&friend, json!({"roleIds": ["member"], "teamId": south})),
+    ] {
+        assert_eq!(owner.patch(&path(user), &body).await.status, 200);
+    }
+    // Neither by going to another team, nor by taking others in, nor by giving to one of another team what
+    // reaches that.
+    let nobody = owner.colleague("viewer").await;
+    owner
+        .patch(
+            &path(&nobody),
+            &json!({"roleIds": [owner.post("/api/roles", &json!({"name": "None"})).await.body["id"]]}),
+        )
+        .await;
+    for (user, body) in [
+        (&lead, json!({"teamId": south})),
+        (&nobody, json!({"teamId": north})),
+        (&nobody, json!({"roleIds": [role["id"]]})),
+    ] {
+        let refused = lead.patch(&path(user), &body).await;
+        refused.assert_problem(403, "permission_denied");
+        assert_eq!(refused.body["permission"], "client:read:all", "{body}");
+    }
 }

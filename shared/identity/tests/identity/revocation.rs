@@ -176,6 +176,10 @@ fn roles_of_the_accounts_own_are_looked_up_at_once() {
     assert!(world.verify(&token).is_ok());
     assert_eq!(world.directory.session_reads(), 1);
     world.directory.give(&caller, standing(Grants::default()));
+    assert!(world.verify(&token).unwrap().reach(Permission::ClientRead).is_some(), "not looked at yet");
+    // A token that is made later knows better.
+    let later = world.signer.sign(&caller).unwrap();
+    assert_eq!(world.verify(&later).unwrap().reach(Permission::ClientRead), None);
     world.advance(1);
     assert_eq!(world.verify(&token).unwrap().reach(Permission::ClientRead), None);
 }

@@ -53,21 +53,28 @@ pub struct AttemptCount {
 /// A new account and its first user.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
-    /// The account.
-    pub account: AccountId,
     /// Its name.
     pub company: Text<249>,
     /// The owner.
+    pub owner: NewUser,
+}
+
+/// A new user, who is logged in at once.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The account.
+    pub account: AccountId,
+    /// The user.
     pub user: UserId,
-    /// The owner's profile.
+    /// The profile.
     pub profile: Profile,
-    /// How the owner logs in.
+    /// How the user logs in.
     pub login: Login,
-    /// The owner's first session.
+    /// The first session.
     pub session: SessionId,
     /// Its state.
     pub state: Session,
-    /// What the owner may do.
+    /// What the user may do.
     pub access: Access,
 }
 
@@ -89,31 +96,76 @@ impl Directory {
     /// # Errors
     /// When the store does not answer.
     pub async fn register(&self, new: &NewAccount, link: &Link) -> Result<Used, StoreError> {
+        let NewAccount { company, owner } = new;
+        let Some(free) = self.free_address(&owner.profile.email).await? else { return Ok(Used::Taken) };
         let mut transaction = Transaction::new(&self.store.table);
         self.use_link(&mut transaction, link)?;
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
-        let at = AttributeValue::S(new.profile.created_at.to_string());
+        let at = AttributeValue::S(owner.profile.created_at.to_string());
         let account = Item::from([
-            ("name".into(), AttributeValue::S(new.company.to_string())),
+            ("name".into(), AttributeValue::S(company.to_string())),
             ("plan".into(), AttributeValue::S("standard".into())),
             ("owners".into(), AttributeValue::N("1".into())),
             ("createdAt".into(), at),
             ("version".into(), AttributeValue::N("1".into())),
         ]);
+        let mut absent = Expression::new();
+        absent.if_absent("pk");
+        transaction.put(
+            Part::Rest,
+            whole(&DirectoryKey::account(&owner.account), "account", account),
+            &absent,
+        )?;
+        self.put_user(&mut transaction, owner, &free)?;
+        Used::of(self.transact(transaction, owner.session.ulid()).await?)
+    }
+
+    /// Puts a user into a transaction: its login, profile, access and session.
+    pub(super) fn put_user(
+        &self,
+        transaction: &mut Transaction<Part>,
+        new: &NewUser,
+        free: &Expression,
+    ) -> Result<(), StoreError> {
+        let login = whole(&DirectoryKey::login(&new.profile.email), "login", attributes(&new.login)?);
+        transaction.put(Part::Address, login, free)?;
+        let mut absent = Expression::new();
+        absent.if_absent("pk");
         let session = DirectoryKey::session(&new.account, &new.user, &new.session);
-        let members = [
-            (DirectoryKey::login(&new.profile.email), "login", attributes(&new.login)?),
-            (DirectoryKey::account(&new.account), "account", account),
+        for (key, kind, item) in [
             (DirectoryKey::user(&new.account, &new.user), "user", new.profile.attributes()?),
             (session, "session", attributes(&new.state)?),
             (DirectoryKey::access(&new.account, &new.user), "access", attributes(&new.access)?),
-        ];
-        for (key, kind, item) in members {
-            let part = if kind == "login" { Part::Address } else { Part::Rest };
-            transaction.put(part, whole(&key, kind, item), &absent)?;
+        ] {
+            transaction.put(Part::Rest, whole(&key, kind, item), &absent)?;
         }
-        Used::of(self.transact(transaction, new.session.ulid()).await?)
+        Ok(())
+    }
+
+    /// The login, if its user is still there. One read in any case.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn of_a_user(&self, login: Option<Login>) -> Result<Option<Login>, StoreError> {
+        let nobody = (AccountId::from_bytes([0; 16]), UserId::from_bytes([0; 16]));
+        let (account, user) = login.as_ref().map_or(nobody, |login| (login.account_id, login.user_id));
+        Ok(self.access(&account, &user).await?.and(login))
+    }
+
+    /// The condition under which an address can be given to a new user; `None` when a user has it. A login
+    /// stays behind when its user is removed: whoever removes users does not reach logins.
+    pub(super) async fn free_address(&self, email: &Email) -> Result<Option<Expression>, StoreError> {
+        let mut free = Expression::new();
+        match self.login(email, &[]).await?.login {
+            None => free.if_absent("pk"),
+            Some(login) => {
+                free.if_equal("userId", AttributeValue::S(login.user_id.to_string()));
+                if self.of_a_user(Some(login)).await?.is_some() {
+                    return Ok(None);
+                }
+                &mut free
+            }
+        };
+        Ok(Some(free))
     }
 
     /// The login of `email` and the counts of failed attempts, in one call.

@@ -1,0 +1,66 @@
+//! `POST /api/auth/invitations/accept`: whoever was invited becomes a user.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_domain::Text;
+use nexo_identity::Purpose;
+use nexo_store::Access;
+use serde::Deserialize;
+
+use crate::password::{Owner, Password};
+use crate::register::{Person, logged_in};
+use crate::tokens::TokenDelivery;
+use crate::{Auth, links};
+
+/// Who accepts an invitation.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Acceptance {
+    token: String,
+    password: Password,
+    first_name: Text<100>,
+    last_name: Text<100>,
+    #[serde(default)]
+    token_delivery: TokenDelivery,
+}
+
+impl Input for Acceptance {
+    const SAMPLE: &'static str = r#"{"token":"nexo_lt1_…","password":"correct horse battery staple","firstName":"Grace","lastName":"Hopper"}"#;
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        let names = [self.first_name.as_str(), self.last_name.as_str()];
+        self.password.judge(&Owner { names: &names, email: None }, "/password", errors);
+    }
+}
+
+/// Makes the user.
+pub(crate) async fn accept(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    Body(given): Body<Acceptance>,
+) -> Result<Response, Problem> {
+    let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
+    let link = auth.link(Purpose::Invitation, &given.token)?;
+    auth.keep_keys_published(&directory, clock).await?;
+    let invitation = directory.invitation(&link).await?.ok_or_else(links::gone)?;
+    let mut errors = FieldErrors::default();
+    let owner = Owner { names: &[], email: Some(&invitation.email) };
+    given.password.judge(&owner, "/password", &mut errors);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let password_hash = auth.hasher.hash(given.password).await?;
+    let names = [given.first_name, given.last_name];
+    let person = Person { email: invitation.email.clone(), names, password_hash };
+    let access = Access::new(invitation.role_ids.clone());
+    let (account, _) = link.invitation();
+    let new = person.joins(clock, &context.caller(), account, access)?;
+    links::done(directory.accept(&link, &invitation, &new).await?)?;
+    let (principal, user) = logged_in(&new);
+    auth.answer(StatusCode::CREATED, &principal, 0, given.token_delivery, Some(user))
+}

@@ -1,0 +1,136 @@
+//! `/api/users/invitations`, and accepting one.
+
+use nexo_tests::{Answer, Company, Nexo, PASSWORD};
+use serde_json::{Value, json};
+
+use super::path;
+
+const GRACE: &str = "grace@acme.example";
+const DAY: i64 = 24 * 3600 * 1000;
+
+async fn invite(company: &Company<'_>, email: &str, roles: Value) -> Answer {
+    company.post("/api/users/invitations", &json!({"email": email, "roleIds": roles})).await
+}
+
+async fn accept(nexo: &Nexo, token: &str) -> Answer {
+    let body = json!({"token": token, "password": PASSWORD, "firstName": "Grace", "lastName": "Hopper"});
+    nexo.post("/api/auth/invitations/accept", &body).await
+}
+
+fn at(invitation: &Value) -> String {
+    format!("/api/users/invitations/{}", invitation["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn whoever_is_invited_becomes_a_user_of_the_account() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let invited = invite(&owner, " Grace@Acme.example ", json!(["manager", "viewer"])).await;
+    assert_eq!(invited.status, 201, "{invited:?}");
+    assert_eq!(invited.header("location"), at(&invited.body));
+    assert_eq!((&invited.body["email"], &invited.body["status"]), (&json!(GRACE), &json!("pending")));
+    assert!(invited.body.get("linkId").is_none());
+    assert_eq!(owner.get(&at(&invited.body)).await.body, invited.body);
+    let mail = nexo.mails(GRACE).await.pop().unwrap();
+    let text = mail["text"].as_str().unwrap();
+    assert!(text.contains("Ada Lovelace") && text.contains("Acme"), "{text}");
+
+    let token = nexo.link(GRACE, "invitation").await;
+    let joined = accept(&nexo, &token).await;
+    assert_eq!(joined.status, 201, "{joined:?}");
+    let grace = nexo.user(GRACE, joined.body);
+    assert_eq!(grace.account(), owner.account());
+    assert_eq!(grace.get("/api/clients").await.status, 200);
+    let user = owner.get(&path(&grace)).await.body;
+    assert_eq!((&user["roleIds"], &user["firstName"]), (&json!(["manager", "viewer"]), &json!("Grace")));
+    let accepted = owner.get(&at(&invited.body)).await.body;
+    assert_eq!((&accepted["status"], &accepted["userId"]), (&json!("accepted"), &json!(grace.user())));
+    assert_eq!(owner.get("/api/users/invitations?status=pending").await.body["data"], json!([]));
+    // Once.
+    accept(&nexo, &token).await.assert_problem(410, "link_gone");
+    let resend = format!("{}/resend", at(&invited.body));
+    owner.post(&resend, &json!({})).await.assert_problem(409, "conflict");
+    let log_in = nexo.post("/api/auth/login", &json!({"email": GRACE, "password": PASSWORD})).await;
+    assert_eq!(log_in.status, 200, "{log_in:?}");
+}
+
+#[tokio::test]
+async fn an_invitation_is_good_for_a_week_until_it_is_sent_again_or_revoked() {
+    let nexo = Nexo::start().await;
+    let mut owner = nexo.register().await;
+    let invitation = invite(&owner, GRACE, json!(["member"])).await.body;
+    let first = nexo.link(GRACE, "invitation").await;
+    nexo.clock.advance(7 * DAY);
+    accept(&nexo, &first).await.assert_problem(410, "link_gone");
+    owner.log_in().await;
+    let again = owner.post(&format!("{}/resend", at(&invitation)), &json!({})).await;
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(again.body["version"], 2);
+    assert!(again.body["validUntil"].as_str() > invitation["validUntil"].as_str());
+    let second = nexo.link(GRACE, "invitation").await;
+    assert_ne!(first, second);
+    accept(&nexo, &first).await.assert_problem(410, "link_gone");
+    assert_eq!(owner.delete(&at(&invitation)).await.status, 204);
+    accept(&nexo, &second).await.assert_problem(410, "link_gone");
+    owner.get(&at(&invitation)).await.assert_problem(404, "not_found");
+    let resend = format!("{}/resend", at(&invitation));
+    owner.post(&resend, &json!({})).await.assert_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn an_invitation_tells_nobody_who_has_an_account() {
+    let nexo = Nexo::start().await;
+    let (owner, other) = (nexo.register().await, nexo.register().await);
+    // The first request of an account gets its credentials.
+    assert_eq!(owner.get("/api/users").await.status, 200);
+    let (taken, taken_calls) = nexo.calls_of(invite(&owner, &other.email, json!(["member"]))).await;
+    let (free, free_calls) = nexo.calls_of(invite(&owner, "nobody@acme.example", json!(["member"]))).await;
+    assert_eq!((taken.status.as_u16(), free.status.as_u16()), (201, 201));
+    let of_requests = |calls: Vec<std::sync::Arc<nexo_local::StoreCall>>| -> Vec<_> {
+        calls.iter().map(|call| (call.operation.clone(), call.status, call.capacity)).collect()
+    };
+    let (taken_calls, free_calls) = (of_requests(taken_calls), of_requests(free_calls));
+    assert_eq!(taken_calls.len(), free_calls.len());
+    // Whoever reads the mail finds out, and stays where they are.
+    let token = nexo.link(&other.email, "invitation").await;
+    accept(&nexo, &token).await.assert_problem(409, "already_exists");
+    assert_eq!(other.get("/api/auth/profile").await.status, 200);
+    // A colleague's address is no secret.
+    invite(&owner, &owner.email, json!(["member"])).await.assert_problem(409, "already_exists");
+}
+
+#[tokio::test]
+async fn nobody_invites_to_more_than_they_may_do() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let admin = owner.colleague("admin").await;
+    let refused = invite(&admin, GRACE, json!(["owner"])).await;
+    refused.assert_problem(403, "permission_denied");
+    assert_eq!(refused.body["permission"], "account:manage");
+    invite(&owner.colleague("manager").await, GRACE, json!(["viewer"]))
+        .await
+        .assert_problem(403, "permission_denied");
+    let wrong = invite(&owner, "no address", json!([])).await;
+    assert_eq!(wrong.field_errors()[0].0, "/email");
+    let wrong = invite(&owner, GRACE, json!(["rol_01ARZ3NDEKTSV4RRFFQ69G5FAV"])).await;
+    assert_eq!(wrong.field_errors(), [("/roleIds/0".to_owned(), "unknown_role".to_owned())]);
+    assert!(nexo.mails(GRACE).await.is_empty());
+    // An owner who is invited counts as one.
+    assert_eq!(invite(&owner, GRACE, json!(["owner"])).await.status, 201);
+    let joined = accept(&nexo, &nexo.link(GRACE, "invitation").await).await;
+    assert_eq!(joined.status, 201, "{joined:?}");
+    assert_eq!(owner.get("/api/account").await.body["owners"], 2);
+    assert_eq!(owner.post("/api/account/leave", &json!({})).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_password_that_is_easy_to_guess_accepts_nothing() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    invite(&owner, GRACE, json!(["member"])).await;
+    let token = nexo.link(GRACE, "invitation").await;
+    let weak = json!({"token": token, "password": "grace@acme.example", "firstName": "G", "lastName": "H"});
+    let refused = nexo.post("/api/auth/invitations/accept", &weak).await;
+    assert_eq!(refused.field_errors(), [("/password".to_owned(), "too_similar".to_owned())]);
+    assert_eq!(accept(&nexo, &token).await.status, 201);
+}
