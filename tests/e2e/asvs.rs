@@ -69,7 +69,7 @@ fn what_is_met_is_shown_and_what_is_not_says_why() {
         assert!(!row.how.is_empty(), "{number} says nothing");
         match row.state.as_str() {
             "met" => {
-                assert!(row.shown_by.contains('`') || row.shown_by.contains("]("), "{number} is not shown")
+                assert!(row.shown_by.contains('`') || row.shown_by.contains("]("), "{number} is not shown");
             }
             "n/a" | "open" => {}
             other => panic!("{number} is {other}"),

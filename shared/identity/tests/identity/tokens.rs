@@ -377,6 +377,14 @@ fn only_the_compact_form_is_a_token() {
     }
 }
 
+/// The same bytes, with a last character whose spare bits are not zero (RFC 4648, section 3.5).
+fn with_spare_bits(text: &str) -> String {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (rest, last) = text.split_at(text.len() - 1);
+    let next = ALPHABET.find(last).unwrap() + 1;
+    format!("{rest}{}", &ALPHABET[next..=next])
+}
+
 #[test]
 fn parts_in_another_base64_are_refused_though_signed() {
     let world = World::new();
@@ -386,13 +394,6 @@ fn parts_in_another_base64_are_refused_though_signed() {
         let signature = encode(world.key.sign(message.as_bytes()).to_bytes());
         format!("{message}.{signature}")
     };
-    /// The same bytes, with a last character whose spare bits are not zero (RFC 4648, section 3.5).
-    fn with_spare_bits(text: &str) -> String {
-        const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let (rest, last) = text.split_at(text.len() - 1);
-        let next = ALPHABET.find(last).unwrap() + 1;
-        format!("{rest}{}", &ALPHABET[next..=next])
-    }
     // The blanks make lengths that need padding.
     let draft = world.draft();
     let (header, claims) = (unaligned(&draft.header), unaligned(&draft.claims));
