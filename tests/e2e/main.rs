@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::similar_names, reason = "a patch has a path, and nexo a next page")]
 
+mod asvs;
 mod auth;
 mod clients;
 mod crash;

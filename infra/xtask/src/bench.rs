@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what the targets of performance are measured by.
 
+mod function;
 mod growth;
 mod http;
 mod init;
+mod login;
 mod runtime_api;
 
 use clap::Subcommand;
@@ -12,6 +14,8 @@ use clap::Subcommand;
 pub(crate) enum Bench {
     /// Counts the instructions of a cold start, and of a first and a warm GET, under callgrind
     Init(init::Init),
+    /// Counts the instructions of logins that fail, each for another reason, under callgrind
+    Login(login::Login),
     /// Loads the local server with oha: throughput, latency, CPU per request
     Http(http::Load),
     /// Compares the cost of operations in small and large data sets
@@ -27,6 +31,7 @@ impl Bench {
         let runtime = crate::runtime()?;
         match self {
             Self::Init(init) => runtime.block_on(init.run()),
+            Self::Login(login) => runtime.block_on(login.run()),
             Self::Http(load) => runtime.block_on(load.run()),
             Self::Growth(growth) => runtime.block_on(growth.run()),
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use http::{Method, Request, StatusCode};
+use nexo_identity::Clock;
 use nexo_local::Server;
 use nexo_local::server::Options;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery staple";
 ///
 /// # Errors
 /// Says why it does not start.
-pub(crate) async fn start(data: Option<PathBuf>) -> Result<Server, String> {
+pub(crate) async fn start(data: Option<PathBuf>, clock: Clock) -> Result<Server, String> {
     let options = Options {
         template: project().join("template.yaml"),
         data,
@@ -27,7 +28,7 @@ pub(crate) async fn start(data: Option<PathBuf>) -> Result<Server, String> {
         external: None,
         engine_port: None,
         log: Arc::new(|_| ()),
-        clock: nexo_identity::Clock::system(),
+        clock,
     };
     Server::start(options).await.map_err(|error| error.to_string())
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -98,6 +99,13 @@ impl Running {
     /// Its standard output, if that was piped and not taken before.
     pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
         self.child.stdout.take()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(&mut self) {
+        while matches!(self.child.try_wait(), Ok(None)) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// Asks it to end and waits until it has.

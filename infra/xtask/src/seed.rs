@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::Args;
 use nexo_domain::{AccountId, ClientId, UserId};
+use nexo_identity::Clock;
 use nexo_local::template::Table;
 use nexo_local::{Engine, Storage};
 use serde_json::{Value, json};
@@ -105,7 +106,7 @@ impl DataSet {
     /// # Errors
     /// The folder is in use, or has a data set already.
     pub(crate) async fn begin(data: &Path) -> Result<Self, String> {
-        let server = local::start(Some(data.to_owned())).await?;
+        let server = local::start(Some(data.to_owned()), Clock::system()).await?;
         let client = User::register(&server, &email(0)).await?.create_client(&name(0)).await?;
         let table = server.template().table.clone();
         server.stop().await.map_err(|error| error.to_string())?;

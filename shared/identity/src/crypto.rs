@@ -99,6 +99,9 @@ mod tests {
             jsonwebtoken::crypto::verify(signature, message, &key, Algorithm::EdDSA).unwrap()
         };
         assert_eq!(made, SIGNATURE);
+        assert_eq!(Ed25519Signer::new(&key).unwrap().algorithm(), Algorithm::EdDSA);
+        let verifier = Ed25519Verifier::new(&DecodingKey::from_ed_der(&public)).unwrap();
+        assert_eq!(verifier.algorithm(), Algorithm::EdDSA);
         assert!(genuine(&[0x72], SIGNATURE));
         assert!(!genuine(&[0x73], SIGNATURE));
         assert!(!genuine(&[0x72], "kqAJ"));

@@ -347,3 +347,21 @@ fn remember<K: Eq + Hash, V>(map: &Mutex<HashMap<K, V>>, key: K, value: V, keep:
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_map_keeps_what_is_worth_it_or_begins_anew() {
+        let after_one_more = |filled: usize, keep: fn(&usize) -> bool| {
+            let map = Mutex::new((0..filled).map(|n| (n, n)).collect());
+            remember(&map, CAPACITY, CAPACITY, keep);
+            lock(&map).len()
+        };
+        let is_even = |n: &usize| n.is_multiple_of(2);
+        assert_eq!(after_one_more(CAPACITY - 1, is_even), CAPACITY);
+        assert_eq!(after_one_more(CAPACITY, is_even), CAPACITY / 2 + 1);
+        assert_eq!(after_one_more(CAPACITY, |_| true), 1);
+    }
+}

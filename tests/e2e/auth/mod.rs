@@ -1,6 +1,7 @@
 //! Accounts, logins, sessions and profiles.
 
 mod attempts;
+mod bearer;
 mod cookie;
 mod email;
 mod keys;

@@ -59,7 +59,24 @@ pub(crate) async fn authorizations(
         ("another key", sign(&header, &claims(token))),
         ("another key, and another account", sign(&header, &of_the_other)),
         ("another key, named in the token", sign(&with_own_key, &claims(token))),
+        ("padding", format!("Bearer {token}==")),
+        ("a fourth part", format!("Bearer {token}.{signature}")),
+        ("a token twice", format!("Bearer {token},Bearer {token}")),
+        ("a token and another", format!("Bearer {token} {}", other.token())),
+        ("a huge token", format!("Bearer {message}.{}", "A".repeat(8000))),
     ];
+    for (name, value) in [
+        ("jku", json!("https://attacker.example/jwks.json")),
+        ("x5u", json!("https://attacker.example/chain.pem")),
+        ("x5c", json!(["MIIB"])),
+        ("crit", json!(["exp"])),
+        ("typ", json!("JWT")),
+    ] {
+        let mut odd = header.clone();
+        odd[name] = value;
+        all.push((name, sign(&odd, &claims(token))));
+        all.push((name, format!("Bearer {}.{signature}", message_of(&odd, &claims(token)))));
+    }
     for none in ["none", "None", "NONE", ""] {
         unsigned["alg"] = json!(none);
         let message = message_of(&unsigned, &of_the_other);

@@ -8,20 +8,23 @@
 
 mod access_token;
 mod cursor;
+mod link_token;
 mod refresh_token;
 mod world;
 
 pub use access_token::{access_token, signed_claims};
 pub use cursor::cursor;
+pub use link_token::link_token;
 pub use refresh_token::refresh_token;
 
 /// A target: its name, which is also its corpus's and its file's, and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("access_token", access_token),
     ("cursor", cursor),
+    ("link_token", link_token),
     ("refresh_token", refresh_token),
     ("signed_claims", signed_claims),
 ];

@@ -107,13 +107,18 @@ fn a_cursor_opens_where_it_was_sealed_and_nowhere_else() {
 }
 
 #[test]
-fn nobody_without_the_key_makes_a_refresh_token() {
+fn nobody_without_the_key_makes_a_link() {
     run(TARGETS[2]);
 }
 
 #[test]
-fn signed_claims_are_accepted_exactly_when_they_are_in_order() {
+fn nobody_without_the_key_makes_a_refresh_token() {
     run(TARGETS[3]);
+}
+
+#[test]
+fn signed_claims_are_accepted_exactly_when_they_are_in_order() {
+    run(TARGETS[4]);
 }
 
 #[test]

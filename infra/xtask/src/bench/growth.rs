@@ -7,6 +7,7 @@ use std::path::Path;
 
 use clap::Args;
 use http::Method;
+use nexo_identity::Clock;
 use nexo_local::{Server, StoreCall};
 use serde_json::{Value, json};
 
@@ -88,7 +89,7 @@ impl Compared {
         samples: &BTreeMap<u64, Vec<String>>,
         set: &DataSet,
     ) -> Result<(), String> {
-        let server = local::start(Some(data.to_owned())).await?;
+        let server = local::start(Some(data.to_owned()), Clock::system()).await?;
         for (account, ids) in samples {
             let costs = costs(&server, *account, ids).await?;
             let first = self.first.get_or_insert_with(|| costs.clone());

@@ -128,6 +128,7 @@ fn a_copy_is_read_again_once_an_hour() {
 
 #[test]
 fn while_keys_cannot_be_read_a_copy_is_good_for_a_day() {
+    assert_eq!(LONGEST_KEY_COPY_SECONDS, 86_400);
     let world = World::new();
     let fresh = |world: &World| world.signer.sign(&principal(1)).unwrap();
     assert!(world.verify(&fresh(&world)).is_ok());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use nexo_domain::Role;
@@ -135,9 +135,11 @@ fn a_header_is_a_json_object() {
     let world = World::new();
     let draft = world.draft();
     let kid = public(&world.key).kid;
-    let headers = ["", "null", "\"EdDSA\"", "{", &format!(r#"["EdDSA","at+jwt","{kid}"]"#), "\u{feff}{}"];
+    let mut headers = ["", "null", "\"EdDSA\"", "{", "\u{feff}{}"].map(str::to_owned).to_vec();
+    headers.push(format!(r#"["EdDSA","at+jwt","{kid}"]"#));
+    headers.extend(followed_by_more(&text(&draft.header)));
     for header in headers {
-        let token = sign(header, &text(&draft.claims), &world.key);
+        let token = sign(&header, &text(&draft.claims), &world.key);
         assert_eq!(outcome(&world, &token), refused("header"), "{header}");
     }
 }
@@ -161,6 +163,34 @@ fn the_signature_of_another_key_is_refused() {
     let [_, signers, _] = world.signer.public_keys().map(|key| key.kid);
     let token = world.draft().header("kid", signers).signed(&world.key);
     assert_eq!(outcome(&world, &token), refused("signature"));
+}
+
+/// RFC 8032, section 5.1.7: S must be below the group's order, or anybody could make a second signature.
+#[test]
+fn a_signature_has_one_form() {
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    let world = World::new();
+    let token = world.draft().signed(&world.key);
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+    let mut carry = 0;
+    for (byte, more) in bytes[32..].iter_mut().zip(ORDER) {
+        let sum = u16::from(*byte) + u16::from(more) + carry;
+        (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
+    }
+    assert_eq!(carry, 0, "it is another number modulo 2^256, and the same modulo the order");
+    assert_eq!(outcome(&world, &format!("{message}.{}", encode(&bytes))), refused("signature"));
+    for length in [0, 32, 63, 65, 128] {
+        bytes.resize(length, 0);
+        assert_eq!(
+            outcome(&world, &format!("{message}.{}", encode(&bytes))),
+            refused("signature"),
+            "{length}"
+        );
+    }
 }
 
 #[test]
@@ -205,7 +235,7 @@ fn claims_are_ours_alone() {
         let repeated = sign(&text(&draft.header), &text_with_repeated(&draft.claims, name), &world.key);
         assert_eq!(outcome(&world, &repeated), refused("claims"), "{name} twice");
     }
-    let foreign: [(&str, Value); 12] = [
+    let foreign: [(&str, Value); 20] = [
         ("nbf", json!(0)),
         ("scope", json!("admin")),
         ("permissions", json!(["client:read"])),
@@ -218,6 +248,14 @@ fn claims_are_ours_alone() {
         ("acc", json!(principal(1).account.ulid())),
         ("exp", json!("9999999999")),
         ("iat", json!(1.5)),
+        ("exp", json!(1e300)),
+        ("exp", json!([world.now() + 900])),
+        ("exp", json!({"value": world.now() + 900})),
+        ("iss", json!({"": ISSUER})),
+        ("sub", json!([principal(1).user])),
+        ("acc", json!({"id": principal(1).account})),
+        ("jti", json!(["AAAA"])),
+        ("cnf", json!({"jkt": "AAAA"})),
     ];
     for (name, value) in foreign {
         let token = draft.clone().claim(name, value.clone()).signed(&world.key);
@@ -231,10 +269,18 @@ fn claims_are_a_json_object() {
     let draft = world.draft();
     let names = ["iss", "aud", "sub", "acc", "sid", "roles", "iat", "exp", "jti"];
     let in_order: Vec<_> = names.iter().map(|name| draft.claims[*name].clone()).collect();
-    for claims in ["", "null", "{", "[]", &json!(in_order).to_string()] {
-        let token = sign(&text(&draft.header), claims, &world.key);
+    let mut all = ["", "null", "{", "[]", "\u{feff}{}"].map(str::to_owned).to_vec();
+    all.push(json!(in_order).to_string());
+    all.extend(followed_by_more(&text(&draft.claims)));
+    for claims in all {
+        let token = sign(&text(&draft.header), &claims, &world.key);
         assert_eq!(outcome(&world, &token), refused("claims"), "{claims}");
     }
+}
+
+/// Text that begins with an object, but is not only that.
+fn followed_by_more(object: &str) -> [String; 5] {
+    ["{}", "x", "\0", ",", "}"].map(|more| format!("{object}{more}"))
 }
 
 #[test]
@@ -331,6 +377,14 @@ fn only_the_compact_form_is_a_token() {
     }
 }
 
+/// The same bytes, with a last character whose spare bits are not zero (RFC 4648, section 3.5).
+fn with_spare_bits(text: &str) -> String {
+    const ALPHABET: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let (rest, last) = text.split_at(text.len() - 1);
+    let next = ALPHABET.find(last).unwrap() + 1;
+    format!("{rest}{}", &ALPHABET[next..=next])
+}
+
 #[test]
 fn parts_in_another_base64_are_refused_though_signed() {
     let world = World::new();
@@ -349,7 +403,13 @@ fn parts_in_another_base64_are_refused_though_signed() {
         let token = sign_parts(encode(&header), engine.encode(&claims));
         assert_eq!(outcome(&world, &token), refused("claims encoding"));
     }
-    assert_eq!(outcome(&world, &sign_parts(encode(&header), encode(&claims))), Ok(principal(1)));
+    let token = sign_parts(with_spare_bits(&encode(&header)), encode(&claims));
+    assert_eq!(outcome(&world, &token), refused("header encoding"));
+    let token = sign_parts(encode(&header), with_spare_bits(&encode(&claims)));
+    assert_eq!(outcome(&world, &token), refused("claims encoding"));
+    let token = sign_parts(encode(&header), encode(&claims));
+    assert_eq!(outcome(&world, &with_spare_bits(&token)), refused("signature"));
+    assert_eq!(outcome(&world, &token), Ok(principal(1)));
 }
 
 #[test]
@@ -361,7 +421,8 @@ fn a_huge_token_is_not_looked_at() {
         sign(&text(&draft.header), &spaced, &world.key)
     };
     let room = (2048 - padding(0).len()) * 3 / 4;
-    assert_eq!(outcome(&world, &padding(room - 3)), Ok(principal(1)));
+    let longest = (room - 3..=room + 3).map(padding).find(|token| token.len() == 2048);
+    assert_eq!(outcome(&world, &longest.unwrap()), Ok(principal(1)));
     let reads = world.directory.key_reads();
     for token in [padding(room + 3), "a".repeat(2049), ".".repeat(1_000_000)] {
         assert_eq!(outcome(&world, &token), refused("too long"));

@@ -94,6 +94,17 @@ fn the_longest_sort_key_fits_into_a_cursor() {
     assert_eq!(key().open(&scope(1), ROUTE, FILTER, &cursor), Ok(position));
 }
 
+#[test]
+fn a_cursor_of_more_than_4096_characters_is_not_looked_at() {
+    let opened = |length: usize| {
+        let position = Position { record: "0".repeat(length), sorted_by: None };
+        let cursor = key().seal(&scope(1), ROUTE, FILTER, &position).unwrap();
+        (cursor.len(), key().open(&scope(1), ROUTE, FILTER, &cursor) == Ok(position))
+    };
+    assert_eq!(opened(3032), (4096, true));
+    assert_eq!(opened(3033), (4098, false));
+}
+
 proptest! {
     #[test]
     fn a_cursor_opens_to_what_was_sealed(

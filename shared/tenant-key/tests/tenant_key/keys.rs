@@ -1,6 +1,6 @@
 //! Keys of an account's data.
 
-use nexo_domain::{AccountId, ClientId, Kind, UserId};
+use nexo_domain::{AccountId, ClientId, Kind, TeamId, UserId};
 use nexo_tenant_key::{Key, Principal, TenantScope, Verified, WrongAccount};
 use proptest::prelude::*;
 
@@ -20,6 +20,10 @@ fn partitions(scope: &TenantScope, client: &ClientId, typed: &str) -> Vec<String
         scope.unique(Kind::Client, "taxId", typed),
         scope.unique(Kind::Client, typed, typed),
         scope.idempotency(Kind::Client, typed),
+        scope.account_record(),
+        scope.organization(),
+        scope.access(&UserId::from_parts(1, [2; 10])),
+        scope.team(&TeamId::from_parts(1, [4; 10])),
     ];
     all.extend(keys.iter().map(|key| key.partition().as_str().to_owned()));
     all
@@ -56,6 +60,16 @@ fn keys_have_the_form_the_policies_are_written_for() {
         text(&scope.idempotency(Kind::Client, "5f2c")),
         ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#IDM#dQ-83k-xzP1YYk6xyvDNGsWnmZDriJAYxEPEIga-ou0", "IDM")
     );
+    let own = |rest: &str| format!("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#{rest}");
+    let team: TeamId = "tea_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    for (key, partition, sort) in [
+        (scope.account_record(), own("ACC"), "01BX5ZZKBKACTAV9WEVGEMMVRZ"),
+        (scope.access(&user), own("SES#01BX5ZZKBKACTAV9WEVGEMMVS0"), "ACCESS"),
+        (scope.organization(), own("SES#ORG"), "ORG"),
+        (scope.team(&team), own("SES#01ARZ3NDEKTSV4RRFFQ69G5FAV"), "TEAM"),
+    ] {
+        assert_eq!(text(&key), (partition.as_str(), sort));
+    }
     assert_eq!(scope.object(&client()).as_str(), "a/01BX5ZZKBKACTAV9WEVGEMMVRZ/01ARZ3NDEKTSV4RRFFQ69G5FAV");
 }
 
