@@ -154,10 +154,10 @@ pub(crate) async fn transfer(tenant: Tenant, Body(to): Body<Transfer>) -> Result
         let caller = Caller::judge(&tenant, &organization, Permission::AccountManage)?;
         caller.may_grant(&organization, &[owner])?;
         let (mut gave, mut got) = (giver.access.clone(), heir.access.clone());
-        let Some(owned) = gave.role_ids.iter_mut().find(|role| **role == owner) else {
+        let Some(first) = gave.role_ids.iter_mut().find(|role| **role == owner) else {
             return Err(Problem::new(Code::Conflict, "Only an owner can transfer the ownership."));
         };
-        *owned = RoleRef::System(Role::Admin);
+        *first = RoleRef::System(Role::Admin);
         // An owner may do everything: what else it has makes room.
         got.role_ids.retain(|role| *role != owner);
         got.role_ids.truncate(MOST_ROLES - 1);

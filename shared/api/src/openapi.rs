@@ -86,13 +86,13 @@ impl Draft<'_> {
         self
     }
 
-    /// The answer has an ETag.
+    /// The answer has an `ETag`.
     pub fn etag(&mut self) -> &mut Self {
         self.headers.insert("ETag".into(), text_header("The record's version"));
         self
     }
 
-    /// The answer has an ETag, and the path of what was created.
+    /// The answer has an `ETag`, and the path of what was created.
     pub fn created(&mut self) -> &mut Self {
         self.headers.insert("Location".into(), text_header("The record's path"));
         self.etag()

@@ -360,12 +360,12 @@ fn etag<R: Record>(entity: &Entity<R>) -> String {
     format!("\"{}\"", entity.version)
 }
 
-/// A record, with its ETag.
+/// A record, with its `ETag`.
 pub fn answer<R: Record>(status: StatusCode, entity: &Entity<R>) -> Response {
     with_etag(json(status, entity), entity.version)
 }
 
-/// The response with a version as its ETag.
+/// The response with a version as its `ETag`.
 pub fn with_etag(mut response: Response, version: u64) -> Response {
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(ETAG, etag);

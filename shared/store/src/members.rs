@@ -327,25 +327,22 @@ impl TenantTable {
             };
         }
         let key = key_of(&self.scope.access(&before.id));
-        match after {
-            Some(after) => {
-                let new = attributes(after)?;
-                for field in ACCESS_FIELDS {
-                    let is_listed = field != "sessionsFrom";
-                    for change in std::iter::once(&mut access).chain(is_listed.then_some(&mut listed)) {
-                        match new.get(field) {
-                            Some(value) => change.set(field, value.clone()),
-                            None => change.remove(field),
-                        };
-                    }
+        if let Some(after) = after {
+            let new = attributes(after)?;
+            for field in ACCESS_FIELDS {
+                let is_listed = field != "sessionsFrom";
+                for change in std::iter::once(&mut access).chain(is_listed.then_some(&mut listed)) {
+                    match new.get(field) {
+                        Some(value) => change.set(field, value.clone()),
+                        None => change.remove(field),
+                    };
                 }
-                Self::touch(&mut listed, stamp);
-                transaction.update(Part::Access, key, &access)?;
             }
-            None => {
-                Self::mark_deleted(&mut listed, stamp);
-                transaction.delete(Part::Access, key, &access)?;
-            }
+            Self::touch(&mut listed, stamp);
+            transaction.update(Part::Access, key, &access)?;
+        } else {
+            Self::mark_deleted(&mut listed, stamp);
+            transaction.delete(Part::Access, key, &access)?;
         }
         transaction.update(Part::User, key_of(&self.scope.record(&before.id)), &listed)
     }

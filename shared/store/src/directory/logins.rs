@@ -115,13 +115,12 @@ impl Directory {
             whole(&DirectoryKey::account(&owner.account), "account", account),
             &absent,
         )?;
-        self.put_user(&mut transaction, owner, &free)?;
+        Self::put_user(&mut transaction, owner, &free)?;
         Used::of(self.transact(transaction, owner.session.ulid()).await?)
     }
 
     /// Puts a user into a transaction: its login, profile, access and session.
     pub(super) fn put_user(
-        &self,
         transaction: &mut Transaction<Part>,
         new: &NewUser,
         free: &Expression,
