@@ -66,8 +66,8 @@ async fn a_mail_that_cannot_be_sent_is_given_up_and_holds_up_no_other() {
     let log = nexo.log();
     let lines = |text: &str| log.iter().filter(|line| line.contains(text)).count();
     assert_eq!(lines("gave up on records of the stream"), 4, "{log:#?}");
-    // The first attempt and six more each.
-    assert_eq!(lines("mail not sent"), 4 * 7, "{log:#?}");
+    // The first attempt and six more each; one more where it failed behind a mail that went out.
+    assert!((4 * 7..=4 * 8).contains(&lines("mail not sent")), "{log:#?}");
     assert!(!log.iter().any(|line| line.contains("acme.example")), "{log:#?}");
 }
 

@@ -6,7 +6,7 @@ const purposes = {
   'new-email': { title: 'Confirm your new address', text: 'You will log in with this address.', button: 'Confirm', to: '/api/auth/email/confirm', done: emailDone },
   'old-email': { title: 'Confirm the change of your address', text: 'You will log in with the new address, and no longer with this one.', button: 'Confirm', to: '/api/auth/email/confirm', done: emailDone },
   'keep-email': { title: 'Keep your address', text: 'The change of address is stopped. If you did not ask for it, choose a new password too.', button: 'Stop the change', to: '/api/auth/email/cancel', done: () => 'The change is stopped. Your address stays.' },
-  'invitation': { title: 'Accept the invitation', text: 'Tell us your name and choose a password.', fields: [{ name: 'firstName', label: 'First name', autocomplete: 'given-name' }, { name: 'lastName', label: 'Last name', autocomplete: 'family-name' }, password], button: 'Accept', to: '/api/auth/invitations/accept', done: () => 'You have joined. Log in now.' },
+  'invitation': { title: 'Accept the invitation', text: 'Tell us your name and choose a password.', fields: [{ name: 'firstName', label: 'First name', autocomplete: 'given-name' }, { name: 'lastName', label: 'Last name', autocomplete: 'family-name' }, password], button: 'Accept', to: '/api/auth/invitations/accept', also: { tokenDelivery: 'cookie' }, done: () => 'You have joined, and you are logged in.' },
 };
 function emailDone(answer) {
   return answer.changed ? 'The address is changed. Log in with it from now on.' : 'Confirmed. The address is changed when the other one is confirmed too.';
