@@ -89,7 +89,9 @@ async fn an_accounts_credentials_do_not_reach_its_own_users_and_sessions() {
     let own = nexo.register().await;
     let (account, user) = (own.account(), table::ulid(own.user()));
     let token = nexo.tenant_token(&account).await;
-    for partition in ["ACC".to_owned(), "USR".to_owned(), "OUT".to_owned(), format!("SES#{user}")] {
+    for partition in
+        ["ACC".to_owned(), "USR".to_owned(), "OUT".to_owned(), "MFA".to_owned(), format!("SES#{user}")]
+    {
         let partition = format!("A#{account}#{partition}");
         let key = json!({"pk": {"S": partition}, "sk": {"S": user}});
         let query = json!({

@@ -3,6 +3,7 @@
 
 mod api;
 mod forged;
+mod proofs;
 mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,7 @@ use serde_json::{Map, Value, json};
 use api::{Operation, operations};
 
 /// What anybody may call. A new entry is a decision, so it is written here and not derived.
-const PUBLIC: [&str; 15] = [
+const PUBLIC: [&str; 17] = [
     "GET /.well-known/jwks.json",
     "GET /api/auth/link",
     "GET /api/openapi.json",
@@ -26,6 +27,8 @@ const PUBLIC: [&str; 15] = [
     "POST /api/auth/email/confirm",
     "POST /api/auth/invitations/accept",
     "POST /api/auth/login",
+    "POST /api/auth/login/passkey",
+    "POST /api/auth/login/passkey/options",
     "POST /api/auth/password-reset",
     "POST /api/auth/password-reset/confirm",
     "POST /api/auth/refresh",
@@ -300,6 +303,10 @@ async fn created(all: &[Operation], collection: &str, company: &Company<'_>, num
     // Users make themselves.
     if collection == "/api/users" {
         return company.colleague("viewer").await.user().to_owned();
+    }
+    // No example is signed by an authenticator.
+    if collection == "/api/auth/passkeys" {
+        return crate::auth::passkeys::created(company, &format!("phone {number}")).await;
     }
     let create =
         all.iter().find(|operation| operation.method == Method::POST && operation.path == collection);

@@ -80,7 +80,7 @@ impl Company<'_> {
     }
 
     /// An item that `auth` keeps about users.
-    pub(crate) async fn identity_item(&self, partition: &str, sort: &str) -> Value {
+    pub async fn identity_item(&self, partition: &str, sort: &str) -> Value {
         let key = json!({"pk": {"S": partition}, "sk": {"S": sort}});
         let get = json!({"TableName": self.nexo.table_name(), "Key": key});
         let auth = self.nexo.function_token("AuthFunction");

@@ -13,10 +13,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_api::{Caller, Code, Problem};
 use nexo_domain::{Email, UserId};
-use nexo_identity::Clock;
+use nexo_identity::{Clock, Principal};
 use nexo_store::{AttemptCount, Attempts, Directory, Login};
 use nexo_tenant_key::DirectoryKey;
 use sha2::{Digest as _, Sha256};
+
+use crate::password::{Hasher, Password};
 
 /// A count, and how it slows attempts down.
 #[derive(Clone, Debug)]
@@ -54,7 +56,7 @@ impl Limit {
         Self::per_login(&["email from network", email.as_str(), network])
     }
 
-    /// Attempts of a logged-in user at the own password.
+    /// Attempts of a logged-in user to prove who they are.
     pub(crate) fn for_user(user: &UserId) -> Self {
         Self::per_login(&["user", user.ulid()])
     }
@@ -142,6 +144,49 @@ pub(crate) async fn count_mail(
         count(directory, clock, limit, seen).await?;
     }
     Ok(directory.of_a_user(view.login).await?)
+}
+
+/// An attempt of a logged-in user to prove who they are: a stolen access token must not be a way to guess
+/// faster than a login is.
+pub(crate) struct OwnAttempt<'a> {
+    directory: &'a Directory,
+    limit: Limit,
+    pub(crate) login: Login,
+}
+
+impl<'a> OwnAttempt<'a> {
+    /// Counts the attempt, or refuses it.
+    pub(crate) async fn count(
+        directory: &'a Directory,
+        clock: &Clock,
+        principal: &Principal,
+        email: &Email,
+    ) -> Result<Self, Problem> {
+        let limit = Limit::for_user(&principal.user);
+        let view = directory.login(email, std::slice::from_ref(&limit.attempts)).await?;
+        let seen = view.attempts.first().copied().unwrap_or_default();
+        count(directory, clock, &limit, seen).await?;
+        let login = view.login.ok_or_else(|| Problem::internal(&"a user without a login"))?;
+        Ok(Self { directory, limit, login })
+    }
+
+    /// Refuses another password than the user's own, which the body has at `pointer`.
+    pub(crate) async fn check_password(
+        &self,
+        hasher: &Hasher,
+        given: Password,
+        pointer: &str,
+    ) -> Result<(), Problem> {
+        if hasher.verify(given, Some(self.login.password_hash.clone())).await? {
+            return Ok(());
+        }
+        Err(Problem::invalid_field(pointer, "wrong_password", "is not your password"))
+    }
+
+    /// It was right. What it was for is done: that it stays counted must not undo it.
+    pub(crate) async fn forgive(self) {
+        let _ = self.directory.forgive(&self.limit.attempts).await;
+    }
 }
 
 /// The network of an address: the address itself for IPv4, its /64 for IPv6, which is what one

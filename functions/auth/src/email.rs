@@ -15,7 +15,7 @@ use nexo_mail::{Change, Message};
 use nexo_store::{PendingEmail, Side};
 use serde::{Deserialize, Serialize};
 
-use crate::attempts::{self, Limit};
+use crate::attempts::{self, OwnAttempt};
 use crate::links::Opened;
 use crate::password::Password;
 use crate::{Auth, links, sessions};
@@ -50,15 +50,8 @@ pub(crate) async fn ask(
     if new_email == old_email {
         return Err(Problem::invalid_field("/newEmail", "unchanged", "must be another than the current one"));
     }
-    // A stolen access token must not be a way to guess the password faster than a login is.
-    let counted = Limit::for_user(&principal.user);
-    let view = directory.login(&old_email, std::slice::from_ref(&counted.attempts)).await?;
-    let seen = view.attempts.first().copied().unwrap_or_default();
-    attempts::count(&directory, clock, &counted, seen).await?;
-    let login = view.login.ok_or_else(|| Problem::internal(&"a user without a login"))?;
-    if !auth.hasher.verify(password, Some(login.password_hash)).await? {
-        return Err(Problem::invalid_field("/password", "wrong_password", "is not your password"));
-    }
+    let attempt = OwnAttempt::count(&directory, clock, &principal, &old_email).await?;
+    attempt.check_password(&auth.hasher, password, "/password").await?;
     let taken = attempts::count_mail(&directory, clock, &new_email, &context.caller()).await?;
     let link = Link::new(&["email", principal.user.ulid()], links::fresh(clock)?);
     let to_new = match taken {
@@ -80,8 +73,7 @@ pub(crate) async fn ask(
         new_confirmed: false,
     };
     directory.hold(&link, &pending, clock.now_seconds() + KEPT, &mails).await?;
-    // The mails are on their way: one attempt that stays counted must not undo it.
-    let _ = directory.forgive(&counted.attempts).await;
+    attempt.forgive().await;
     Ok(links::accepted())
 }
 

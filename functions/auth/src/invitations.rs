@@ -33,7 +33,7 @@ impl Input for Acceptance {
 
     fn validate(&self, errors: &mut FieldErrors) {
         let names = [self.first_name.as_str(), self.last_name.as_str()];
-        self.password.judge(&Owner { names: &names, email: None }, "/password", errors);
+        self.password.judge(&Owner { names: &names, ..Owner::default() }, "/password", errors);
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn accept(
     auth.keep_keys_published(&directory, clock).await?;
     let invitation = directory.invitation(&link).await?.ok_or_else(links::gone)?;
     let mut errors = FieldErrors::default();
-    let owner = Owner { names: &[], email: Some(&invitation.email) };
+    let owner = Owner { email: Some(&invitation.email), ..Owner::default() };
     given.password.judge(&owner, "/password", &mut errors);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
@@ -59,8 +59,10 @@ pub(crate) async fn accept(
     let person = Person { email: invitation.email.clone(), names, password_hash };
     let access = Access::new(invitation.role_ids.clone());
     let (account, _) = link.invitation();
-    let new = person.joins(clock, &context.caller(), account, access)?;
+    let mut new = person.joins(clock, &context.caller(), account, access)?;
+    let (_, asks_for_mfa) = directory.factors_and_demand(&account, &new.user).await?;
+    new.state.is_for_setup = asks_for_mfa;
     links::done(directory.accept(&link, &invitation, &new).await?)?;
     let (principal, user) = logged_in(&new);
-    auth.answer(StatusCode::CREATED, &principal, 0, given.token_delivery, Some(user))
+    auth.answer(StatusCode::CREATED, &principal, &new.state, given.token_delivery, Some(user))
 }

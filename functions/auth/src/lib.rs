@@ -12,14 +12,21 @@ mod link;
 mod links;
 mod login;
 mod logout;
+mod mfa;
+mod passkeys;
 mod password;
 pub mod policy;
 mod profile;
+mod recovery;
 mod refresh;
 mod register;
 mod reset;
+mod seal;
 mod sessions;
+mod step_up;
 mod tokens;
+mod totp;
+mod webauthn;
 
 use std::sync::Arc;
 
@@ -29,6 +36,8 @@ use nexo_store::{Meter, StoreError};
 
 use crate::keys::Published;
 use crate::password::Hasher;
+use crate::seal::Seal;
+use crate::webauthn::RelyingParty;
 
 /// What this function has and no other.
 pub struct Settings {
@@ -38,6 +47,10 @@ pub struct Settings {
     pub link_secret: String,
     /// `iss` of the tokens.
     pub issuer: String,
+    /// The domain that passkeys are bound to.
+    pub relying_party: String,
+    /// The origin of the page that uses them.
+    pub origin: String,
 }
 
 impl Settings {
@@ -50,6 +63,8 @@ impl Settings {
             signing_secret: Platform::required_variable("NEXO_SIGNING_SECRET"),
             link_secret: Platform::required_variable("NEXO_LINK_SECRET"),
             issuer: Platform::required_variable("NEXO_ISSUER"),
+            relying_party: Platform::required_variable("NEXO_RELYING_PARTY"),
+            origin: Platform::required_variable("NEXO_ORIGIN"),
         }
     }
 
@@ -66,6 +81,8 @@ struct Auth {
     hasher: Hasher,
     links: LinkKey,
     page: Arc<link::Page>,
+    seal: Arc<Seal>,
+    party: Arc<RelyingParty>,
 }
 
 /// Publishes the public halves of the signing keys, if that was not done before.
@@ -94,8 +111,11 @@ pub enum StartError {
 /// # Errors
 /// When a secret is shorter than 32 bytes.
 pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignError> {
+    let signer = settings.signer(platform)?;
     let auth = Auth {
-        signer: Arc::new(settings.signer(platform)?),
+        seal: Arc::new(Seal::new(&signer)),
+        party: Arc::new(RelyingParty::new(settings.relying_party.clone(), settings.origin.clone(), &signer)),
+        signer: Arc::new(signer),
         published: Arc::new(Published::now(&platform.clock)),
         hasher: Hasher::default(),
         links: LinkKey::from_secret(settings.link_secret.as_bytes())?,
@@ -106,6 +126,8 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
     let [profile, change_profile, sessions, revoke] = OWN;
     let [confirm_registration, ask_reset, reset, ask_email, confirm_email, cancel_email, accept, page] =
         LINKS;
+    let [mfa, new_totp, confirm_totp, no_totp, new_codes, step_up] = MFA;
+    let [passkeys, options, new_passkey, rename, no_passkey, login_options, passkey_login] = PASSKEYS;
     Ok(Routes::new(&platform, "/api/auth")
         .on(register, register::register)
         .on(login, login::login)
@@ -125,6 +147,19 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
         .on(cancel_email, email::cancel)
         .on(accept, invitations::accept)
         .on(page, link::page)
+        .on(mfa, mfa::get)
+        .on(new_totp, totp::start)
+        .on(confirm_totp, totp::confirm)
+        .on(no_totp, totp::remove)
+        .on(new_codes, recovery::renew)
+        .on(step_up, step_up::step_up)
+        .on(passkeys, passkeys::list)
+        .on(options, passkeys::options)
+        .on(new_passkey, passkeys::create)
+        .on(rename, passkeys::rename)
+        .on(no_passkey, passkeys::delete)
+        .on(login_options, passkeys::login_options)
+        .on(passkey_login, passkeys::login)
         .and(Routes::new(&platform, "/.well-known").on(JWKS, keys::jwks))
         .share(auth))
 }
@@ -146,7 +181,7 @@ const CREDENTIALS: [Operation; 6] = [
         id: "login",
         summary: "Logs a user in",
         access: Access::Public,
-        problems: &[400, 401, 413, 415, 422],
+        problems: &[400, 401, 409, 413, 415, 422],
         success: 200,
         shape: shape!(|draft| _ = draft.body::<login::Credentials>().answer::<tokens::LoggedIn>()),
     },
@@ -165,7 +200,7 @@ const CREDENTIALS: [Operation; 6] = [
         path: "/logout",
         id: "logout",
         summary: "Ends this session",
-        access: Access::SignedIn,
+        access: Access::Enrolling,
         problems: &[],
         success: 204,
         shape: shape!(|_| ()),
@@ -175,7 +210,7 @@ const CREDENTIALS: [Operation; 6] = [
         path: "/logout-all",
         id: "logoutAll",
         summary: "Ends all sessions of the user",
-        access: Access::SignedIn,
+        access: Access::Enrolling,
         problems: &[],
         success: 204,
         shape: shape!(|_| ()),
@@ -281,7 +316,7 @@ const OWN: [Operation; 4] = [
         path: "/profile",
         id: "getProfile",
         summary: "The user's own profile",
-        access: Access::SignedIn,
+        access: Access::Enrolling,
         problems: &[],
         success: 200,
         shape: shape!(|draft| _ = draft.answer::<profile::ProfileView>()),
@@ -317,6 +352,145 @@ const OWN: [Operation; 4] = [
         problems: &[404],
         success: 204,
         shape: shape!(|draft| _ = draft.id::<nexo_domain::kind::Session>()),
+    },
+];
+
+const MFA: [Operation; 6] = [
+    Operation {
+        method: Verb::Get,
+        path: "/mfa",
+        id: "getMfa",
+        summary: "The user's second factors",
+        access: Access::Enrolling,
+        problems: &[],
+        success: 200,
+        shape: shape!(|draft| _ = draft.answer::<mfa::MfaView>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/mfa/totp",
+        id: "startTotp",
+        summary: "Makes a secret for an authenticator app (RFC 6238), to be confirmed within 10 minutes",
+        access: Access::EnrollingRecently,
+        problems: &[400, 409, 413, 415, 422],
+        success: 200,
+        shape: shape!(|draft| _ = draft.body::<totp::NewTotp>().answer::<totp::TotpSetup>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/mfa/totp/confirm",
+        id: "confirmTotp",
+        summary: "Asks for the authenticator app at each login from now on, and answers ten recovery codes",
+        access: Access::Enrolling,
+        problems: &[400, 409, 413, 415, 422],
+        success: 200,
+        shape: shape!(|draft| _ = draft.body::<totp::FirstCode>().answer::<recovery::RecoveryCodes>()),
+    },
+    Operation {
+        method: Verb::Delete,
+        path: "/mfa/totp",
+        id: "deleteTotp",
+        summary: "Asks for the authenticator app no more",
+        access: Access::SignedInRecently,
+        problems: &[404, 409],
+        success: 204,
+        shape: shape!(|_| ()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/mfa/recovery-codes",
+        id: "createRecoveryCodes",
+        summary: "Ten new recovery codes in place of the old ones",
+        access: Access::SignedInRecently,
+        problems: &[409],
+        success: 200,
+        shape: shape!(|draft| _ = draft.answer::<recovery::RecoveryCodes>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/step-up",
+        id: "stepUp",
+        summary: "Proves again who the user is, for operations with `x-max-authentication-age`",
+        access: Access::Enrolling,
+        problems: &[400, 409, 413, 415, 422],
+        success: 204,
+        shape: shape!(|draft| _ = draft.body::<step_up::StepUp>()),
+    },
+];
+
+const PASSKEYS: [Operation; 7] = [
+    Operation {
+        method: Verb::Get,
+        path: "/passkeys",
+        id: "listPasskeys",
+        summary: "The user's passkeys",
+        access: Access::Enrolling,
+        problems: &[],
+        success: 200,
+        shape: shape!(|draft| _ = draft.answer::<passkeys::PasskeyList>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/passkey/options",
+        id: "passkeyOptions",
+        summary: "What a browser makes a passkey with (Web Authentication Level 3)",
+        access: Access::EnrollingRecently,
+        problems: &[],
+        success: 200,
+        shape: shape!(|draft| _ = draft.answer::<passkeys::Options>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/passkeys",
+        id: "createPasskey",
+        summary: "Registers a passkey",
+        access: Access::EnrollingRecently,
+        problems: &[400, 409, 413, 415, 422],
+        success: 201,
+        shape: shape!(|draft| _ = draft.body::<passkeys::NewPasskey>().answer::<passkeys::PasskeyView>()),
+    },
+    Operation {
+        method: Verb::Patch,
+        path: "/passkeys/{id}",
+        id: "updatePasskey",
+        summary: "Gives a passkey another name",
+        access: Access::SignedIn,
+        problems: &[400, 404, 409, 413, 415, 422],
+        success: 200,
+        shape: shape!(|draft| _ = draft
+            .id::<nexo_domain::kind::Passkey>()
+            .patch::<passkeys::PasskeyInput>()
+            .answer::<passkeys::PasskeyView>()),
+    },
+    Operation {
+        method: Verb::Delete,
+        path: "/passkeys/{id}",
+        id: "deletePasskey",
+        summary: "Removes a passkey",
+        access: Access::SignedInRecently,
+        problems: &[404, 409],
+        success: 204,
+        shape: shape!(|draft| _ = draft.id::<nexo_domain::kind::Passkey>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/login/passkey/options",
+        id: "passkeyLoginOptions",
+        summary: "What a browser asks for a passkey with, at a login or a step-up",
+        access: Access::Public,
+        problems: &[],
+        success: 200,
+        shape: shape!(|draft| _ = draft.answer::<passkeys::Options>()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/login/passkey",
+        id: "passkeyLogin",
+        summary: "Logs a user in with a passkey",
+        access: Access::Public,
+        problems: &[400, 401, 409, 413, 415, 422],
+        success: 200,
+        shape: shape!(|draft| _ = draft.body::<passkeys::PasskeyLogin>().answer::<tokens::LoggedIn>()),
     },
 ];
 

@@ -6,25 +6,33 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use nexo_api::{Body, Input, Platform, Problem, RequestContext};
+use nexo_api::{Body, Caller, Code, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, UserStatus, kind};
 use nexo_identity::{Principal, Standing};
 use nexo_mail::Message;
-use nexo_store::{AttemptCount, Besides, Login, StoreError};
+use nexo_store::{AttemptCount, Candidate, Directory, Login, LoginUse, Proof, ProvenSession, Session};
 use serde::Deserialize;
 
 use crate::attempts::{self, Limit, digest, network};
+use crate::mfa::{Outcome, SecondFactor};
 use crate::password::Password;
 use crate::tokens::{TokenDelivery, User};
-use crate::{Auth, links, sessions};
+use crate::webauthn::Assertion;
+use crate::{Auth, links, mfa, sessions};
 
-/// What a user logs in with.
+/// What a user logs in with. Who has a second factor gives one of it besides the password.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Credentials {
     email: Email,
     password: Password,
+    /// The code that the authenticator app shows.
+    totp: Option<String>,
+    /// A proof by a passkey, made with the options of `/api/auth/login/passkey/options`.
+    passkey: Option<Assertion>,
+    /// One of the recovery codes.
+    recovery_code: Option<String>,
     #[serde(default)]
     token_delivery: TokenDelivery,
 }
@@ -43,7 +51,7 @@ pub(crate) async fn login(
     context: RequestContext,
     Body(given): Body<Credentials>,
 ) -> Result<Response, Problem> {
-    let Credentials { email, password, token_delivery } = given;
+    let Credentials { email, password, totp, passkey, recovery_code, token_delivery } = given;
     let directory = platform.directory(context.meter());
     auth.keep_keys_published(&directory, &platform.clock).await?;
     let caller = context.caller();
@@ -57,66 +65,130 @@ pub(crate) async fn login(
         .map_err(|_| Problem::internal(&"as many counts as were asked for"))?;
     let known = digest(&email, &network);
     let is_known = view.login.as_ref().is_some_and(|login| login.networks.contains(&known));
-    let (by_login, at_login) = if is_known { (&by_known, at_known) } else { (&by_email, at_email) };
+    let (by_login, at_login) = if is_known { (by_known, at_known) } else { (by_email, at_email) };
     attempts::due(&platform.clock, at_login)?;
     attempts::count(&directory, &platform.clock, &by_network, from_network).await?;
-    attempts::count(&directory, &platform.clock, by_login, at_login).await?;
-    let hash = view.login.as_ref().map(|login| login.password_hash.clone());
-    let right = auth.hasher.verify(password.clone(), hash).await?;
-    let Some(login) = view.login.filter(|_| right) else {
-        return Err(Problem::invalid_credentials());
+    attempts::count(&directory, &platform.clock, &by_login, at_login).await?;
+    let second = SecondFactor { totp, passkey, recovery_code };
+    let attempt = Attempt {
+        platform,
+        auth,
+        context,
+        directory,
+        caller,
+        email,
+        password,
+        second,
+        network: known,
+        is_known,
+        by_login,
     };
-    let user = directory.user(&login.account_id, &login.user_id).await;
-    let (profile, access) = user.map_err(|error| match error {
-        StoreError::NotFound => Problem::invalid_credentials(),
-        error => error.into(),
-    })?;
-    if access.status != UserStatus::Active {
-        return Err(Problem::invalid_credentials());
-    }
-    // Only a login has the password to hash anew; if that fails now, the next one does it.
-    let renewed = auth.hasher.renew(password.clone(), &login.password_hash).await.unwrap_or_else(|problem| {
-        context.warn(format!("password hash not renewed: {}", problem.cause().unwrap_or_default()));
-        None
-    });
-    let state = sessions::begin(&platform.clock, &caller);
-    let mint = || platform.clock.mint::<kind::Session>().map_err(|error| Problem::internal(&error));
-    let session = mint()?;
-    let login = remember(login, known.clone());
-    let tell = || {
-        let message = Message::NewSignIn(links::occasion(&platform.clock, &caller));
-        links::outgoing(&platform.clock, Some(login.account_id), &email, message)
-    };
-    let mail = if is_known { None } else { Some(tell()?) };
-    let renewed = renewed.as_deref();
-    let besides = Besides { renewed, cleared: &by_login.attempts, mail: mail.as_ref() };
-    let opened = directory.open_session(&email, &login, &session, &state, &besides).await;
-    let (login, session) = match opened {
-        // Another login may have renewed the hash first.
-        Err(StoreError::Busy) if renewed.is_some() => {
-            let now = directory.login(&email, &[]).await?.login.ok_or(StoreError::Busy)?;
-            if !auth.hasher.verify(password, Some(now.password_hash.clone())).await? {
-                return Err(StoreError::Busy.into());
-            }
-            let (login, session) = (remember(now, known), mint()?);
-            let besides = Besides { renewed: None, ..besides };
-            directory.open_session(&email, &login, &session, &state, &besides).await?;
-            (login, session)
+    let opened = match attempt.open(view.login).await {
+        // Another login renewed the hash first, or used the code: what is there now decides.
+        Err(problem) if problem.code() == Code::Conflict => {
+            attempt.open(attempt.directory.login(&attempt.email, &[]).await?.login).await
         }
-        opened => opened.map(|()| (login, session))?,
+        opened => opened,
     };
-    // The session is open: that one attempt too many stays counted for an hour must not undo it.
-    let _ = directory.forgive(&by_network.attempts).await;
-    let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });
-    let principal = Principal { account: login.account_id, user: login.user_id, session, standing };
-    let user = User::new(&principal, &profile);
-    auth.answer(StatusCode::OK, &principal, 0, token_delivery, Some(user))
+    let is_right = opened.as_ref().err().is_none_or(|problem| problem.code() == Code::MfaRequired);
+    if is_right {
+        // That one attempt too many stays counted for an hour must not undo it.
+        let _ = attempt.directory.forgive(&by_network.attempts).await;
+    }
+    let (principal, state, user) = opened?;
+    attempt.auth.answer(StatusCode::OK, &principal, &state, token_delivery, Some(user))
 }
 
-/// The login with `network` as the one it was used from last.
-fn remember(mut login: Login, network: String) -> Login {
-    login.networks.retain(|known| *known != network);
-    login.networks.insert(0, network);
-    login.networks.truncate(NETWORKS);
-    login
+/// A login that is counted already.
+struct Attempt {
+    platform: Platform,
+    auth: Auth,
+    context: RequestContext,
+    directory: Directory,
+    caller: Caller,
+    email: Email,
+    password: Password,
+    second: SecondFactor,
+    /// The digest of the network it comes from.
+    network: String,
+    /// Whether the login was used from there before.
+    is_known: bool,
+    by_login: Limit,
+}
+
+impl Attempt {
+    /// Opens a session if everything is right. The user is read before anything is judged, under made-up
+    /// ids where there is no login.
+    async fn open(&self, login: Option<Login>) -> Result<(Principal, Session, User), Problem> {
+        let clock = &self.platform.clock;
+        let minted = |error| Problem::internal(&error);
+        let (account, user) = match &login {
+            Some(login) => (login.account_id, login.user_id),
+            None => (clock.mint().map_err(minted)?, clock.mint().map_err(minted)?),
+        };
+        let candidate = self.directory.candidate(&account, &user).await?;
+        let hash = login.as_ref().map(|login| login.password_hash.clone());
+        let is_right = self.auth.hasher.verify(self.password.clone(), hash).await?;
+        let candidate = candidate.filter(|candidate| candidate.access.status == UserStatus::Active);
+        let (Some(login), Some(candidate)) = (login.filter(|_| is_right), candidate) else {
+            return Err(Problem::invalid_credentials());
+        };
+        let Candidate { profile, access, mut factors, asks_for_mfa } = candidate;
+        let who = (&account, &user, &self.email);
+        let (factors, challenge) =
+            match self.auth.check_second_factor(clock, who, &mut factors, &self.second)? {
+                Outcome::NotNeeded => (None, None),
+                Outcome::Right(challenge) => (Some(&factors), challenge),
+                Outcome::Missing => return Err(mfa::missing(&factors)),
+                Outcome::Wrong => return Err(Problem::invalid_credentials()),
+            };
+        let renewed = self.renew(&login).await;
+        let session = clock.mint::<kind::Session>().map_err(minted)?;
+        let mut state = sessions::begin(clock, &self.caller);
+        state.is_for_setup = asks_for_mfa && factors.is_none();
+        let login = self.remember(login);
+        let tell = || {
+            let message = Message::NewSignIn(links::occasion(clock, &self.caller));
+            links::outgoing(clock, Some(account), &self.email, message)
+        };
+        let mail = if self.is_known { None } else { Some(tell()?) };
+        let login = LoginUse {
+            email: &self.email,
+            login: &login,
+            renewed: renewed.as_deref(),
+            cleared: &self.by_login.attempts,
+            mail: mail.as_ref(),
+        };
+        let proof = Proof {
+            account: &account,
+            user: &user,
+            session: ProvenSession::Opened(&session, &state),
+            login: Some(login),
+            factors,
+            challenge: challenge.as_ref(),
+        };
+        self.directory.record(&proof).await?;
+        let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });
+        let principal = Principal { account, user, session, standing };
+        let user = User::new(&principal, &profile);
+        Ok((principal, state, user))
+    }
+
+    /// Only a login has the password to hash anew; if that fails now, the next one does it.
+    async fn renew(&self, login: &Login) -> Option<String> {
+        let renewed = self.auth.hasher.renew(self.password.clone(), &login.password_hash).await;
+        renewed.unwrap_or_else(|problem| {
+            let cause = problem.cause().unwrap_or_default();
+            self.context.warn(format!("password hash not renewed: {cause}"));
+            None
+        })
+    }
+
+    /// The login with this network as the one it was used from last.
+    fn remember(&self, mut login: Login) -> Login {
+        login.networks.retain(|known| *known != self.network);
+        login.networks.insert(0, self.network.clone());
+        login.networks.truncate(NETWORKS);
+        login
+    }
 }

@@ -11,21 +11,22 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext, SignedIn};
-use nexo_domain::{Email, Invalid};
+use nexo_domain::{AccountId, Email, Invalid, UserId};
 use nexo_mail::{Change, Message};
-use nexo_store::Profile;
+use nexo_store::{Directory, Factors, Profile, StoreError};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::attempts::{self, Limit};
+use crate::attempts::OwnAttempt;
 use crate::blocklist::Blocklist;
 use crate::policy::Weakness;
 use crate::{Auth, links, sessions};
 
-/// NIST SP 800-63B-4, section 3.1.1.2: at least 15 characters where a password is the only factor
-/// (it would be 8 beside a second one), and room for at least 64.
+/// NIST SP 800-63B-4, section 3.1.1.2: at least 15 characters where a password is the only factor, 8 beside a
+/// second one, and room for at least 64.
 const SHORTEST: usize = 15;
+const SHORTEST_BESIDE_MFA: usize = 8;
 const LONGEST: usize = 256;
 
 /// A password as it was typed, in Unicode's NFC so that two keyboards type the same one. Never
@@ -35,24 +36,38 @@ pub(crate) struct Password(String);
 
 impl Password {
     fn is_acceptable(&self, owner: &Owner<'_>) -> Result<(), Invalid> {
-        match self.0.chars().count() {
-            ..SHORTEST => Err(Invalid::new(
+        let shortest = if owner.has_mfa { SHORTEST_BESIDE_MFA } else { SHORTEST };
+        let length = self.0.chars().count();
+        if length < shortest {
+            let advice = "a sentence is easy to remember and hard to guess";
+            return Err(Invalid::new(
                 "too_short",
-                "must have at least 15 characters; a sentence is easy to remember and hard to guess",
-            )),
-            SHORTEST..=LONGEST => {
-                let weakness = Weakness::of(&self.0, SHORTEST, &owner.words(), &Blocklist::embedded());
-                weakness.map_or(Ok(()), |weakness| Err(weakness.refusal()))
-            }
-            _ => Err(Invalid::new("too_long", "must have at most 256 characters")),
+                format!("must have at least {shortest} characters; {advice}"),
+            ));
         }
+        if length > LONGEST {
+            return Err(Invalid::new("too_long", "must have at most 256 characters"));
+        }
+        let weakness = Weakness::of(&self.0, shortest, &owner.words(), &Blocklist::embedded());
+        weakness.map_or(Ok(()), |weakness| Err(weakness.refusal()))
+    }
+
+    /// Whether it is accepted only beside a second factor.
+    pub(crate) fn is_short(&self) -> bool {
+        self.0.chars().count() < SHORTEST
     }
 
     /// Refuses it when the user of `profile` cannot choose it as a password.
-    pub(crate) fn judge_for(&self, profile: &Profile, pointer: &str) -> Result<(), Problem> {
+    pub(crate) fn judge_for(
+        &self,
+        profile: &Profile,
+        factors: &Factors,
+        pointer: &str,
+    ) -> Result<(), Problem> {
         let mut errors = FieldErrors::default();
         let names = &[profile.first_name.as_str(), profile.last_name.as_str()];
-        self.judge(&Owner { names, email: Some(&profile.email) }, pointer, &mut errors);
+        let owner = Owner { names, email: Some(&profile.email), has_mfa: factors.is_enrolled() };
+        self.judge(&owner, pointer, &mut errors);
         if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
     }
 
@@ -69,6 +84,8 @@ impl Password {
 pub(crate) struct Owner<'a> {
     pub(crate) names: &'a [&'a str],
     pub(crate) email: Option<&'a Email>,
+    /// Whether a second factor stands beside the password.
+    pub(crate) has_mfa: bool,
 }
 
 impl<'a> Owner<'a> {
@@ -106,7 +123,8 @@ impl schemars::JsonSchema for Password {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string", "format": "password", "maxLength": LONGEST, "writeOnly": true,
-            "description": "When it is chosen: at least 15 characters of any kind (NIST SP 800-63B-4), and none that \
+            "description": "When it is chosen: at least 15 characters of any kind, or 8 beside a second factor (NIST SP \
+                800-63B-4), and none that \
                 is easy to guess. A refusal has one of the codes `too_short`, `too_long`, `too_predictable` \
                 (repeats itself, or runs along the alphabet or the keyboard), `too_common` (on the list of \
                 known passwords, or one common word with digits) and `too_similar` (made of the user's \
@@ -204,6 +222,34 @@ fn is_of_today(hash: &str) -> Result<bool, String> {
         && hash.hash.is_some_and(|output| output.len() == Params::DEFAULT_OUTPUT_LEN))
 }
 
+/// Notes beside a user's second factors whether the password is too short to stand alone: before a short one
+/// is set and after a long one, so that there never is a short one that is not noted.
+pub(crate) struct Length<'a> {
+    pub(crate) directory: &'a Directory,
+    pub(crate) account: &'a AccountId,
+    pub(crate) user: &'a UserId,
+    pub(crate) factors: &'a Factors,
+    pub(crate) is_short: bool,
+}
+
+impl Length<'_> {
+    pub(crate) async fn note_before(&self) -> Result<(), StoreError> {
+        if self.is_short { self.note().await } else { Ok(()) }
+    }
+
+    pub(crate) async fn note_after(&self) -> Result<(), StoreError> {
+        if self.is_short { Ok(()) } else { self.note().await }
+    }
+
+    async fn note(&self) -> Result<(), StoreError> {
+        if self.factors.has_short_password == self.is_short {
+            return Ok(());
+        }
+        let factors = Factors { has_short_password: self.is_short, ..self.factors.clone() };
+        self.directory.save_factors(self.account, self.user, &factors).await
+    }
+}
+
 /// A change of password.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -218,7 +264,6 @@ impl Input for NewPassword {
         r#"{"currentPassword":"correct horse battery staple","newPassword":"a new sentence to remember"}"#;
 
     fn validate(&self, errors: &mut FieldErrors) {
-        self.new_password.judge(&Owner::default(), "/newPassword", errors);
         if self.new_password == self.current_password {
             errors.add("/newPassword", "unchanged", "must be another than the current one");
         }
@@ -234,17 +279,13 @@ pub(crate) async fn change(
     Body(change): Body<NewPassword>,
 ) -> Result<Response, Problem> {
     let directory = platform.directory(context.meter());
-    let profile = directory.profile(&principal.account, &principal.user).await?;
-    change.new_password.judge_for(&profile, "/newPassword")?;
-    // A stolen access token must not be a way to guess the password faster than a login is.
-    let counted = Limit::for_user(&principal.user);
-    let view = directory.login(&profile.email, std::slice::from_ref(&counted.attempts)).await?;
-    let seen = view.attempts.first().copied().unwrap_or_default();
-    attempts::count(&directory, &platform.clock, &counted, seen).await?;
-    let login = view.login.ok_or_else(|| Problem::internal(&"a user without a login"))?;
-    if !auth.hasher.verify(change.current_password, Some(login.password_hash.clone())).await? {
-        return Err(Problem::invalid_field("/currentPassword", "wrong_password", "is not your password"));
-    }
+    let (account, user) = (&principal.account, &principal.user);
+    let profile = directory.profile(account, user).await?;
+    let factors = directory.factors(account, user).await?;
+    change.new_password.judge_for(&profile, &factors, "/newPassword")?;
+    let attempt = OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email).await?;
+    attempt.check_password(&auth.hasher, change.current_password, "/currentPassword").await?;
+    let is_short = change.new_password.is_short();
     let new = auth.hasher.hash(change.new_password).await?;
     // Before as well as after: whoever's answer is lost now cannot try again with the old password,
     // and must not leave others logged in.
@@ -252,9 +293,11 @@ pub(crate) async fn change(
     let occasion = links::occasion(&platform.clock, &context.caller());
     let message = Message::SecurityChange { what: Change::Password, occasion };
     let mail = links::outgoing(&platform.clock, Some(principal.account), &profile.email, message)?;
-    directory.change_password(&profile.email, &login.password_hash, &new, &mail).await?;
-    // The password is changed: one attempt that stays counted must not undo it.
-    let _ = directory.forgive(&counted.attempts).await;
+    let length = Length { directory: &directory, account, user, factors: &factors, is_short };
+    length.note_before().await?;
+    directory.change_password(&profile.email, &attempt.login.password_hash, &new, &mail).await?;
+    length.note_after().await?;
+    attempt.forgive().await;
     sessions::end_all_but(&directory, &principal, &principal.session).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

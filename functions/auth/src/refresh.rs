@@ -68,7 +68,7 @@ pub(crate) async fn refresh(
     let standing = Standing { roles: access.role_ids, ..Standing::default() };
     let RefreshToken { account, user, session: id, .. } = token;
     let principal = Principal { account, user, session: id, standing: Arc::new(standing) };
-    auth.answer(StatusCode::OK, &principal, session.generation, delivery, None)
+    auth.answer(StatusCode::OK, &principal, &session, delivery, None)
 }
 
 /// What a token that is not the current one means.

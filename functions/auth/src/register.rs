@@ -38,7 +38,11 @@ impl Input for Registration {
 
     fn validate(&self, errors: &mut FieldErrors) {
         let names = [self.company_name.as_str(), self.first_name.as_str(), self.last_name.as_str()];
-        self.password.judge(&Owner { names: &names, email: Some(&self.email) }, "/password", errors);
+        self.password.judge(
+            &Owner { names: &names, email: Some(&self.email), has_mfa: false },
+            "/password",
+            errors,
+        );
     }
 }
 
@@ -111,7 +115,7 @@ pub(crate) async fn confirm(
     links::done(directory.register(&account, &link).await?)?;
     // The account is made: one mail that stays counted for an hour must not undo it.
     let _ = directory.forgive(&Limit::for_mails_from(&network).attempts).await;
-    auth.answer(StatusCode::CREATED, &principal, 0, given.token_delivery, Some(user))
+    auth.answer(StatusCode::CREATED, &principal, &account.owner.state, given.token_delivery, Some(user))
 }
 
 /// Who is to be a user.

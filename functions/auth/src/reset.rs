@@ -7,15 +7,15 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_api::{Body, Input, Platform, Problem, RequestContext};
 use nexo_domain::Email;
 use nexo_identity::{Link, Purpose};
 use nexo_mail::{Change, Message};
-use nexo_store::{PendingReset, StoreError};
+use nexo_store::{Candidate, PendingReset};
 use serde::Deserialize;
 
 use crate::attempts::{self, Limit};
-use crate::password::{Owner, Password};
+use crate::password::{Length, Password};
 use crate::{Auth, links, sessions};
 
 /// Whose password is forgotten.
@@ -62,10 +62,6 @@ pub(crate) struct Reset {
 
 impl Input for Reset {
     const SAMPLE: &'static str = r#"{"token":"nexo_lt1_…","newPassword":"a new sentence to remember"}"#;
-
-    fn validate(&self, errors: &mut FieldErrors) {
-        self.new_password.judge(&Owner::default(), "/newPassword", errors);
-    }
 }
 
 /// Sets the password that the link's holder chose, and ends all of the user's sessions.
@@ -80,12 +76,11 @@ pub(crate) async fn confirm(
     let PendingReset { email } = directory.held(&link).await?.ok_or_else(links::gone)?;
     // It may have moved to another address since.
     let login = directory.login(&email, &[]).await?.login.ok_or_else(links::gone)?;
-    let user = directory.user(&login.account_id, &login.user_id).await;
-    let (profile, _) = user.map_err(|error| match error {
-        StoreError::NotFound => links::gone(),
-        error => error.into(),
-    })?;
-    given.new_password.judge_for(&profile, "/newPassword")?;
+    let (account, user) = (&login.account_id, &login.user_id);
+    let Candidate { profile, factors, .. } =
+        directory.candidate(account, user).await?.ok_or_else(links::gone)?;
+    given.new_password.judge_for(&profile, &factors, "/newPassword")?;
+    let is_short = given.new_password.is_short();
     let new = auth.hasher.hash(given.new_password).await?;
     let occasion = links::occasion(clock, &context.caller());
     let message = Message::SecurityChange { what: Change::PasswordByLink, occasion };
@@ -93,7 +88,11 @@ pub(crate) async fn confirm(
     // Before as well as after: after this write the link is used, and what failed then is not tried again.
     sessions::end_all(&directory, &login.account_id, &login.user_id, None).await?;
     let cleared = Limit::for_email(&email).attempts;
+    let length = Length { directory: &directory, account, user, factors: &factors, is_short };
+    length.note_before().await?;
     links::done(directory.reset_password(&link, &email, &login, &new, &cleared, &mail).await?)?;
+    // The password is set. What stays noted is put right by the next change.
+    let _ = length.note_after().await;
     // One that began since is over too; this only takes it out of the user's list.
     let _ = sessions::end_all(&directory, &login.account_id, &login.user_id, None).await;
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -14,7 +14,13 @@ use crate::refresh::IDLE_SECONDS;
 /// A session that begins now.
 pub(crate) fn begin(clock: &Clock, caller: &Caller) -> Session {
     let last_use = use_now(clock, caller);
-    Session { generation: 0, created_at: last_use.rotated_at, last_use }
+    Session {
+        generation: 0,
+        created_at: last_use.rotated_at,
+        authenticated_at: last_use.rotated_at.as_seconds(),
+        is_for_setup: false,
+        last_use,
+    }
 }
 
 /// A use of a session now.

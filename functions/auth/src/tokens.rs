@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use nexo_api::{Problem, json};
 use nexo_domain::{Email, RoleRef, Text, UserId};
 use nexo_identity::{ACCESS_TOKEN_SECONDS, Principal, RefreshToken};
-use nexo_store::Profile;
+use nexo_store::{Profile, Session};
 use serde::{Deserialize, Serialize};
 
 use crate::Auth;
@@ -78,21 +78,22 @@ const COOKIE_NAME: &str = "nexo_refresh";
 const COOKIE_ATTRIBUTES: &str = "HttpOnly; Secure; SameSite=Strict; Path=/api/auth";
 
 impl Auth {
-    /// Answers tokens for `principal`, whose session is at `generation`.
+    /// Answers tokens for `principal`, whose session is in this state.
     pub(crate) fn answer(
         &self,
         status: StatusCode,
         principal: &Principal,
-        generation: u32,
+        session: &Session,
         delivery: TokenDelivery,
         user: Option<User>,
     ) -> Result<Response, Problem> {
-        let access_token = self.signer.sign(principal).map_err(|error| Problem::internal(&error))?;
+        let access_token =
+            self.signer.sign(principal, session.proof()).map_err(|error| Problem::internal(&error))?;
         let refresh_token = self.signer.refresh_key().seal(&RefreshToken {
             account: principal.account,
             user: principal.user,
             session: principal.session,
-            generation,
+            generation: session.generation,
         });
         let (in_body, in_cookie) = match delivery {
             TokenDelivery::Body => (Some(refresh_token), None),

@@ -48,5 +48,7 @@ pub fn auth_settings(environment: &Environment) -> auth::Settings {
         signing_secret: value("NEXO_SIGNING_SECRET"),
         link_secret: value("NEXO_LINK_SECRET"),
         issuer: value("NEXO_ISSUER"),
+        relying_party: value("NEXO_RELYING_PARTY"),
+        origin: value("NEXO_ORIGIN"),
     }
 }

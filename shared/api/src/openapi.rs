@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nexo_domain::IdKind;
+use nexo_identity::RECENT_SECONDS;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
@@ -360,8 +361,8 @@ fn describe(
     }
     let signed_in: &[u16] = match operation.access {
         Access::Public => &[],
-        Access::SignedIn => &[401],
-        Access::Needs(_) => &[401, 403],
+        Access::Enrolling => &[401],
+        _ => &[401, 403],
     };
     for status in operation.problems.iter().chain(signed_in).chain(&[429, 500, 503, 504]) {
         responses.insert(status.to_string(), problem_response(*status));
@@ -382,13 +383,16 @@ fn describe(
     if let Some(body) = draft.body {
         described["requestBody"] = body;
     }
-    match operation.access {
-        Access::Public => described["security"] = json!([]),
-        Access::SignedIn => described["security"] = json!([{"bearer": []}]),
-        Access::Needs(permission) => {
-            described["security"] = json!([{"bearer": []}]);
-            described["x-permission"] = json!(permission.as_str());
-        }
+    let is_public = operation.access == Access::Public;
+    described["security"] = if is_public { json!([]) } else { json!([{"bearer": []}]) };
+    if let Some(permission) = operation.access.permission() {
+        described["x-permission"] = json!(permission.as_str());
+    }
+    if operation.access.demand().recent {
+        described["x-max-authentication-age"] = json!(RECENT_SECONDS);
+    }
+    if !is_public && !operation.access.demand().enrolled {
+        described["x-without-second-factor"] = json!(true);
     }
     described
 }

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use nexo_domain::{Permission, Reach};
+use nexo_identity::RECENT_SECONDS;
 use nexo_store::StoreError;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -36,13 +37,18 @@ pub enum Code {
     InvalidCursor,
     Unauthenticated,
     InvalidCredentials,
+    MfaRequired,
     PermissionDenied,
+    StepUpRequired,
+    MfaSetupRequired,
     NotFound,
     LinkGone,
     MethodNotAllowed,
     Conflict,
     AlreadyExists,
     LastOwner,
+    MfaNotSetUp,
+    MfaNeeded,
     IdempotencyInProgress,
     StaleVersion,
     PayloadTooLarge,
@@ -64,13 +70,18 @@ impl Code {
             Self::InvalidCursor => "invalid_cursor",
             Self::Unauthenticated => "unauthenticated",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::MfaRequired => "mfa_required",
             Self::PermissionDenied => "permission_denied",
+            Self::StepUpRequired => "step_up_required",
+            Self::MfaSetupRequired => "mfa_setup_required",
             Self::NotFound => "not_found",
             Self::LinkGone => "link_gone",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
             Self::LastOwner => "last_owner",
+            Self::MfaNotSetUp => "mfa_not_set_up",
+            Self::MfaNeeded => "mfa_needed",
             Self::IdempotencyInProgress => "idempotency_in_progress",
             Self::StaleVersion => "stale_version",
             Self::PayloadTooLarge => "payload_too_large",
@@ -88,14 +99,17 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::MalformedRequest | Self::InvalidParameter | Self::InvalidCursor => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated | Self::InvalidCredentials => StatusCode::UNAUTHORIZED,
-            Self::PermissionDenied => StatusCode::FORBIDDEN,
+            Self::Unauthenticated | Self::InvalidCredentials | Self::MfaRequired => StatusCode::UNAUTHORIZED,
+            Self::PermissionDenied | Self::StepUpRequired | Self::MfaSetupRequired => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::LinkGone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict | Self::AlreadyExists | Self::LastOwner | Self::IdempotencyInProgress => {
-                StatusCode::CONFLICT
-            }
+            Self::Conflict
+            | Self::AlreadyExists
+            | Self::LastOwner
+            | Self::MfaNotSetUp
+            | Self::MfaNeeded
+            | Self::IdempotencyInProgress => StatusCode::CONFLICT,
             Self::StaleVersion => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -114,14 +128,19 @@ impl Code {
             Self::InvalidParameter => "A parameter is not valid",
             Self::InvalidCursor => "The cursor does not belong to this list",
             Self::Unauthenticated => "Sign in to do this",
-            Self::InvalidCredentials => "The email or the password is wrong",
+            Self::InvalidCredentials => "The email, the password or the second factor is wrong",
+            Self::MfaRequired => "A second factor is needed",
             Self::PermissionDenied => "You may not do this",
+            Self::StepUpRequired => "Prove again who you are",
+            Self::MfaSetupRequired => "Set up a second factor first",
             Self::NotFound => "Not found",
             Self::LinkGone => "This link does not work",
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::Conflict => "The request conflicts with another",
             Self::AlreadyExists => "It exists already",
             Self::LastOwner => "An account needs an owner",
+            Self::MfaNotSetUp => "No second factor is set up",
+            Self::MfaNeeded => "The second factor cannot be removed",
             Self::IdempotencyInProgress => "A request with this idempotency key is still running",
             Self::StaleVersion => "The record has changed",
             Self::PayloadTooLarge => "The body is too large",
@@ -193,6 +212,21 @@ impl Problem {
         .with_member("permission", wanted)
     }
 
+    /// 403 for what asks for a proof of who one is that is more recent.
+    pub fn step_up_required() -> Self {
+        let minutes = RECENT_SECONDS / 60;
+        let detail =
+            format!("This needs a proof of at most {minutes} minutes ago: `POST /api/auth/step-up`.");
+        Self::new(Code::StepUpRequired, detail)
+    }
+
+    /// 403 in a session that is for setting up a second factor only.
+    pub fn mfa_setup_required() -> Self {
+        let detail = "The account asks every user for a second factor. Set one up: `POST /api/auth/mfa/totp` or \
+            `POST /api/auth/passkey/options`.";
+        Self::new(Code::MfaSetupRequired, detail)
+    }
+
     /// 405 with the methods that are allowed.
     pub fn method_not_allowed(allowed: &str) -> Self {
         let problem = Self::new(Code::MethodNotAllowed, format!("Allowed here: {allowed}."));
@@ -230,7 +264,7 @@ impl Problem {
 
     /// 401 for a login that failed, for whatever reason.
     pub fn invalid_credentials() -> Self {
-        Self::new(Code::InvalidCredentials, "Check both and try again.")
+        Self::new(Code::InvalidCredentials, "Check them and try again.")
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
     }
 
@@ -350,6 +384,7 @@ impl From<StoreError> for Problem {
                 Code::IdempotencyKeyReused,
                 "Use a new `Idempotency-Key` for a request that differs.",
             ),
+            StoreError::Spent => Self::invalid_credentials().because(&error),
             StoreError::Busy => Self::new(
                 Code::Conflict,
                 "Another request is changing the same records. Nothing was changed; try again.",

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use http::header::AUTHORIZATION;
 use nexo_domain::Permission;
-use nexo_identity::VerifyError;
+use nexo_identity::{Demand, VerifyError};
 
 use crate::context::{RequestContext, header};
 use crate::{Code, Platform, Problem};
@@ -20,8 +20,38 @@ pub enum Access {
     Public,
     /// Anybody who is signed in, for their own data.
     SignedIn,
+    /// The same, also in a session that is for setting up a second factor only.
+    Enrolling,
+    /// Anybody who is signed in and proved who they are a short while ago ([`nexo_identity::RECENT_SECONDS`]).
+    SignedInRecently,
+    /// The same, also in a session that is for setting up a second factor only.
+    EnrollingRecently,
     /// Principals with this permission.
     Needs(Permission),
+    /// Principals with this permission who proved who they are a short while ago.
+    NeedsRecent(Permission),
+}
+
+impl Access {
+    /// The permission it takes.
+    pub const fn permission(self) -> Option<Permission> {
+        match self {
+            Self::Needs(permission) | Self::NeedsRecent(permission) => Some(permission),
+            Self::Public
+            | Self::SignedIn
+            | Self::Enrolling
+            | Self::SignedInRecently
+            | Self::EnrollingRecently => None,
+        }
+    }
+
+    /// What it asks of the session.
+    pub const fn demand(self) -> Demand {
+        Demand {
+            recent: matches!(self, Self::SignedInRecently | Self::EnrollingRecently | Self::NeedsRecent(_)),
+            enrolled: !matches!(self, Self::Enrolling | Self::EnrollingRecently),
+        }
+    }
 }
 
 /// One method of one path: what it is called, and who may call it.
@@ -226,14 +256,12 @@ struct Guard {
 
 /// Stands in front of every handler.
 async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let permission = match guard.access {
-        Access::Public => return next.run(request).await,
-        Access::SignedIn => None,
-        Access::Needs(permission) => Some(permission),
-    };
+    if guard.access == Access::Public {
+        return next.run(request).await;
+    }
     let token = bearer(&request).map(str::to_owned);
     let context = request.extensions().get::<RequestContext>().cloned();
-    match admit(&guard.platform, context, token, permission).await {
+    match admit(&guard.platform, context, token, guard.access).await {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
@@ -243,17 +271,20 @@ async fn admit(
     platform: &Platform,
     context: Option<RequestContext>,
     token: Option<String>,
-    permission: Option<Permission>,
+    access: Access,
 ) -> Result<(), Problem> {
     let context = context.ok_or_else(|| Problem::internal(&"no request context"))?;
     let token = token.ok_or_else(|| Problem::unauthenticated(&"no bearer token"))?;
     let directory = platform.directory(context.meter());
-    let principal = platform.verifier.verify(&token, &directory).await.map_err(|error| match error {
+    let verified = platform.verifier.verify(&token, access.demand(), &directory).await;
+    let principal = verified.map_err(|error| match error {
         VerifyError::Unavailable(_) => Problem::unavailable(&error),
+        VerifyError::NotRecent => Problem::step_up_required(),
+        VerifyError::NotEnrolled => Problem::mfa_setup_required(),
         refused => Problem::unauthenticated(&refused),
     })?;
     context.set_principal(principal.clone());
-    if let Some(permission) = permission {
+    if let Some(permission) = access.permission() {
         context.set_reach(principal.reach(permission).ok_or_else(|| Problem::denied(permission))?);
     }
     Ok(())

@@ -22,6 +22,8 @@ pub enum Kind {
     User,
     /// A sign-in of a user on a device.
     Session,
+    /// A passkey of a user.
+    Passkey,
     /// A set of permissions that an account defines.
     Role,
     /// Users who work on each other's records.
@@ -47,6 +49,7 @@ impl Kind {
             Self::Account => "acc",
             Self::User => "usr",
             Self::Session => "ses",
+            Self::Passkey => "psk",
             Self::Role => "rol",
             Self::Team => "tea",
             Self::ApiKey => "key",
@@ -64,6 +67,7 @@ impl Kind {
             Self::Account => "ACC",
             Self::User => "USR",
             Self::Session => "SES",
+            Self::Passkey => "PSK",
             Self::Role => "ROL",
             Self::Team => "TEA",
             Self::ApiKey => "KEY",
@@ -117,6 +121,8 @@ id_kinds! {
     UserId = User;
     /// `ses_…`
     SessionId = Session;
+    /// `psk_…`
+    PasskeyId = Passkey;
     /// `rol_…`
     RoleId = Role;
     /// `tea_…`

@@ -28,8 +28,8 @@ pub use refresh::{RefreshKey, RefreshToken};
 pub use signer::{KEY_PERIOD_SECONDS, SignError, Signer, key_period};
 pub use token::{ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, PublicKey};
 pub use verifier::{
-    Directory, DirectoryError, KEY_COPY_SECONDS, LONGEST_KEY_COPY_SECONDS, REVOCATION_SECONDS, SessionState,
-    Verifier, VerifyError,
+    Demand, Directory, DirectoryError, KEY_COPY_SECONDS, LONGEST_KEY_COPY_SECONDS, ProofState,
+    RECENT_SECONDS, REVOCATION_SECONDS, SessionState, Verifier, VerifyError,
 };
 
 /// A boxed future, so that the traits of this crate can be used as objects.

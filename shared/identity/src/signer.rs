@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 use crate::refresh::RefreshKey;
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, PublicKey, TOKEN_TYPE};
-use crate::{Clock, Principal};
+use crate::{Clock, Principal, ProofState};
 
 /// For how long a key signs, in seconds of Unix time; then the next one does.
 pub const KEY_PERIOD_SECONDS: i64 = 30 * 24 * 3600;
@@ -69,11 +69,16 @@ impl Signer {
         &self.refresh
     }
 
-    /// An access token for `principal`, good for [`ACCESS_TOKEN_SECONDS`].
+    /// A key for another purpose, which its label names. It stays the same for as long as the secret does.
+    pub fn key_for(&self, label: &str) -> [u8; 32] {
+        derive(&self.secret, label.as_bytes())
+    }
+
+    /// An access token for `principal`, who proved it as `proof` says, good for [`ACCESS_TOKEN_SECONDS`].
     ///
     /// # Errors
     /// When the operating system gives no random bytes, or the key cannot sign.
-    pub fn sign(&self, principal: &Principal) -> Result<String, SignError> {
+    pub fn sign(&self, principal: &Principal, proof: ProofState) -> Result<String, SignError> {
         crate::crypto::install();
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|e| SignError::Failed(e.to_string()))?;
@@ -89,6 +94,8 @@ impl Signer {
             acc: principal.account,
             sid: principal.session,
             roles: principal.standing.roles.clone(),
+            auth_time: proof.at,
+            setup: proof.is_for_setup,
             iat: now,
             exp: now + ACCESS_TOKEN_SECONDS,
             jti: URL_SAFE_NO_PAD.encode(id),

@@ -37,6 +37,12 @@ pub(crate) struct Claims {
     pub(crate) acc: AccountId,
     pub(crate) sid: SessionId,
     pub(crate) roles: Vec<RoleRef>,
+    /// When the user last proved who they are (`OpenID` Connect Core, section 2).
+    #[serde(default)]
+    pub(crate) auth_time: i64,
+    /// Whether the session is for setting up a second factor only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) setup: bool,
     pub(crate) iat: i64,
     pub(crate) exp: i64,
     pub(crate) jti: String,

@@ -16,6 +16,9 @@ use crate::{BoxFuture, Clock, Principal, Standing, Verified};
 /// A revoked session is refused everywhere after at most this many seconds.
 pub const REVOCATION_SECONDS: i64 = 60;
 
+/// A proof of who one is counts as recent for so many seconds.
+pub const RECENT_SECONDS: i64 = 10 * 60;
+
 /// Public keys are read again when the copy is this old, in seconds: a key that was withdrawn is refused
 /// everywhere after at most as long.
 pub const KEY_COPY_SECONDS: i64 = 3600;
@@ -50,8 +53,43 @@ pub trait Directory: Send + Sync {
 pub struct SessionState {
     /// When it ends, in seconds since the Unix epoch.
     pub expires_at: i64,
+    /// How its user came into it.
+    pub proof: ProofState,
     /// What the user may do now.
     pub standing: Standing,
+}
+
+/// How the user of a session proved who they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProofState {
+    /// When they last did, in seconds since the Unix epoch.
+    pub at: i64,
+    /// Whether the session is for setting up a second factor only: the account asks for one, and the user has
+    /// none yet.
+    pub is_for_setup: bool,
+}
+
+/// What an operation asks of a session, besides that it lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// A proof of at most [`RECENT_SECONDS`] ago.
+    pub recent: bool,
+    /// That it is not for setting up a second factor only.
+    pub enrolled: bool,
+}
+
+impl Demand {
+    /// # Errors
+    /// [`VerifyError::NotRecent`], [`VerifyError::NotEnrolled`].
+    fn check(self, proof: ProofState, now: i64) -> Result<(), VerifyError> {
+        if self.enrolled && proof.is_for_setup {
+            return Err(VerifyError::NotEnrolled);
+        }
+        if self.recent && now.saturating_sub(proof.at) > RECENT_SECONDS {
+            return Err(VerifyError::NotRecent);
+        }
+        Ok(())
+    }
 }
 
 /// The directory could not be read.
@@ -59,7 +97,7 @@ pub struct SessionState {
 #[error("the directory could not be read: {0}")]
 pub struct DirectoryError(pub String);
 
-/// Why a token was not accepted. The texts are for the log; a caller is told no more than 401.
+/// Why a token was not accepted. The texts are for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// Not a token of ours: form, header, signature or claims.
@@ -71,6 +109,12 @@ pub enum VerifyError {
     /// Genuine, but its session was revoked or has ended.
     #[error("the session is over")]
     Revoked,
+    /// Good, but its user proved too long ago who they are.
+    #[error("the proof is not recent")]
+    NotRecent,
+    /// Good, but only for setting up a second factor.
+    #[error("a second factor is not set up yet")]
+    NotEnrolled,
     /// The keys or the session could not be read.
     #[error(transparent)]
     Unavailable(#[from] DirectoryError),
@@ -92,6 +136,7 @@ pub struct Verifier {
 #[derive(Clone)]
 struct Seen {
     at: i64,
+    proof: ProofState,
     standing: Arc<Standing>,
 }
 
@@ -105,6 +150,7 @@ struct Genuine {
     session: SessionId,
     /// What the token's roles grant, if that can be told from it alone.
     standing: Option<Arc<Standing>>,
+    proof: ProofState,
     issued_at: i64,
     expires_at: i64,
 }
@@ -164,14 +210,17 @@ impl Verifier {
         Ok(())
     }
 
-    /// The principal of `token`. What `directory` is asked, if anything, counts as the request's own.
+    /// The principal of `token`, if the session does for `demand`. What `directory` is asked, if anything,
+    /// counts as the request's own.
     ///
     /// # Errors
     /// [`VerifyError::Invalid`], [`VerifyError::Expired`] and [`VerifyError::Revoked`] are the
-    /// caller's fault and answered alike; [`VerifyError::Unavailable`] is ours.
+    /// caller's fault and answered alike; [`VerifyError::NotRecent`] and [`VerifyError::NotEnrolled`] say what
+    /// is missing; [`VerifyError::Unavailable`] is ours.
     pub async fn verify(
         &self,
         token: &str,
+        demand: Demand,
         directory: &dyn Directory,
     ) -> Result<Verified<Principal>, VerifyError> {
         if token.len() > MAX_TOKEN_BYTES {
@@ -193,7 +242,7 @@ impl Verifier {
         if token.expires_at <= now {
             return Err(VerifyError::Expired);
         }
-        let standing = self.check_session(&token, now, directory).await?;
+        let standing = self.check_session(&token, demand, now, directory).await?;
         let Genuine { account, user, session, .. } = token;
         if is_new {
             remember(&self.genuine, digest, token, |known| known.expires_at > now);
@@ -221,6 +270,7 @@ impl Verifier {
             user: claims.sub,
             session: claims.sid,
             standing: Standing::of_system_roles(&claims.roles).map(Arc::new),
+            proof: ProofState { at: claims.auth_time, is_for_setup: claims.setup },
             issued_at: claims.iat,
             expires_at: claims.exp,
         })
@@ -228,10 +278,12 @@ impl Verifier {
 
     /// What the session's user may do. Looks at the session unless it was seen less than
     /// `trust_session_for` seconds ago. The token's own making counts, if it says what its roles grant:
-    /// the session existed at `iat`, which by another sandbox's clock may be ahead of now.
+    /// the session existed at `iat`, which by another sandbox's clock may be ahead of now. What is remembered
+    /// may admit to an operation, but not refuse it: its user may have proved who they are since.
     async fn check_session(
         &self,
         token: &Genuine,
+        demand: Demand,
         now: i64,
         directory: &dyn Directory,
     ) -> Result<Arc<Standing>, VerifyError> {
@@ -239,21 +291,23 @@ impl Verifier {
         // A clock that stepped back must not make a look count for longer.
         let seen = lock(&self.seen).get(&key).map(|seen| Seen { at: seen.at.min(now), ..seen.clone() });
         let standing = token.standing.clone();
-        let made = standing.map(|standing| Seen { at: token.issued_at.min(now), standing });
+        let made =
+            standing.map(|standing| Seen { at: token.issued_at.min(now), proof: token.proof, standing });
         // Where the token does not say what its roles grant, a look from before it was made does not either.
         let seen = seen.filter(|seen| made.is_some() || seen.at >= token.issued_at.min(now));
         let latest = seen.into_iter().chain(made).max_by_key(|seen| seen.at);
         let fresh = |seen: &Seen| now.saturating_sub(seen.at) < self.trust_session_for;
-        if let Some(seen) = latest.filter(fresh) {
+        if let Some(seen) = latest.filter(fresh).filter(|seen| demand.check(seen.proof, now).is_ok()) {
             return Ok(seen.standing);
         }
         let state = directory.session(&token.account, &token.user, &token.session).await?;
-        let Some(SessionState { standing, .. }) = state.filter(|state| state.expires_at > now) else {
+        let Some(SessionState { proof, standing, .. }) = state.filter(|state| state.expires_at > now) else {
             lock(&self.seen).remove(&key);
             return Err(VerifyError::Revoked);
         };
         let standing = Arc::new(standing);
-        remember(&self.seen, key, Seen { at: now, standing: Arc::clone(&standing) }, fresh);
+        remember(&self.seen, key, Seen { at: now, proof, standing: Arc::clone(&standing) }, fresh);
+        demand.check(proof, now)?;
         Ok(standing)
     }
 

@@ -2,11 +2,13 @@
 //! accounts and users for `auth`, whose role alone reaches those.
 
 mod access;
+mod factors;
 mod invitations;
 mod logins;
 mod outbox;
 mod pending;
 mod profiles;
+mod proofs;
 mod sessions;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -22,17 +24,19 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA};
-use crate::transaction::{Transaction, key_item};
+use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{Store, StoreError};
 
 pub(crate) use access::TeamMembers;
-pub use access::{Access, Organization, Team};
+pub use access::{Access, Candidate, Organization, Team};
+pub use factors::{Factors, Passkey, PendingTotp, Totp};
 pub(crate) use invitations::INVITATION_LINK;
 pub use invitations::PendingInvitation;
-pub use logins::{AttemptCount, Attempts, Besides, Login, LoginView, NewAccount, NewUser};
+pub use logins::{AttemptCount, Attempts, Login, LoginView, NewAccount, NewUser};
 pub use outbox::Outgoing;
 pub use pending::{Pending, PendingEmail, PendingRegistration, PendingReset, Side, Used};
 pub use profiles::{Profile, ProfileChange};
+pub use proofs::{LoginUse, Proof, ProvenSession, Spent};
 pub use sessions::{Rotation, Session, SessionUse};
 
 /// The table, seen by a function's own role.
@@ -159,7 +163,7 @@ impl Directory {
         &self,
         transaction: Transaction<M>,
         token: &str,
-    ) -> Result<Option<Vec<crate::transaction::Refusal<M>>>, StoreError> {
+    ) -> Result<Option<Vec<Refusal<M>>>, StoreError> {
         transaction.send(&self.store.client, self.store.as_function(), &self.meter, token).await
     }
 }
@@ -187,8 +191,9 @@ impl nexo_identity::Directory for Directory {
                     return Ok(None);
                 }
                 let standing = self.standing(account, &access).await?;
-                let expires_at = read::<Session>(item)?.last_use.expires_at;
-                Ok(Some(SessionState { expires_at, standing }))
+                let session: Session = read(item)?;
+                let (expires_at, proof) = (session.last_use.expires_at, session.proof());
+                Ok(Some(SessionState { expires_at, proof, standing }))
             };
             look().await.map_err(|error: StoreError| DirectoryError(error.to_string()))
         })

@@ -46,6 +46,9 @@ pub enum StoreError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// What is good once was used before.
+    #[error("the challenge was used before")]
+    Spent,
     /// Another request is changing the same items right now; nothing was written.
     #[error("another request is changing the same records")]
     Busy,

@@ -26,9 +26,10 @@ mod write;
 
 pub use client::{Store, StoreConfig};
 pub use directory::{
-    Access, AttemptCount, Attempts, Besides, Directory, Login, LoginView, NewAccount, NewUser, Organization,
-    Outgoing, Pending, PendingEmail, PendingInvitation, PendingRegistration, PendingReset, Profile,
-    ProfileChange, Rotation, Session, SessionUse, Side, Team, Used,
+    Access, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView, NewAccount,
+    NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail, PendingInvitation, PendingRegistration,
+    PendingReset, PendingTotp, Profile, ProfileChange, Proof, ProvenSession, Rotation, Session, SessionUse,
+    Side, Spent, Team, Totp, Used,
 };
 pub use error::StoreError;
 pub use invitations::Offer;

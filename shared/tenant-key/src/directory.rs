@@ -61,6 +61,16 @@ impl DirectoryKey {
         Self::new(format!("A#{}#SES#{}", account.ulid(), user.ulid()), "ACCESS")
     }
 
+    /// A user's second factors.
+    pub fn factors(account: &AccountId, user: &UserId) -> Self {
+        Self::new(format!("A#{}#MFA", account.ulid()), user.ulid())
+    }
+
+    /// The marker that a challenge was used. Challenges are random, and never longer than a hash.
+    pub fn spent(challenge: &[u8]) -> Self {
+        Self::new(format!("USED#{}", URL_SAFE_NO_PAD.encode(challenge)), "USED")
+    }
+
     /// The change that waits for a link of a mail to be opened.
     pub fn pending(link: &Link) -> Self {
         Self::new(format!("LINK#{}", link.place()), "LINK")

@@ -198,7 +198,8 @@ fn sandbox(nexo: &Nexo, clock: &Clock, signing_secret: &str) -> (Platform, Setti
     let mut platform = Platform::new(config, &issuer, None);
     platform.log = Arc::new(|_| ());
     let link_secret = environment["NEXO_LINK_SECRET"].clone();
-    (platform, Settings { signing_secret: signing_secret.into(), link_secret, issuer })
+    let (relying_party, origin) = ("localhost".into(), "http://localhost:3000".into());
+    (platform, Settings { signing_secret: signing_secret.into(), link_secret, issuer, relying_party, origin })
 }
 
 const ANOTHER_SECRET: &str = "another secret, of 32 bytes or more";

@@ -63,17 +63,26 @@ fn uniform(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
 }
 
 #[tokio::test]
-async fn an_unknown_address_and_a_wrong_password_are_answered_alike() {
+async fn whatever_is_wrong_with_a_login_the_answer_and_the_work_are_alike() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    let (wrong, wrong_calls) = nexo.calls_of(log_in(&nexo, &company.email, "not the right password")).await;
-    let (unknown, unknown_calls) = nexo.calls_of(log_in(&nexo, "nobody@acme.example", PASSWORD)).await;
-    wrong.assert_problem(401, "invalid_credentials");
-    assert_eq!(uniform(&wrong), uniform(&unknown));
+    let disabled = company.colleague("member").await;
+    let path = format!("/api/users/{}", disabled.user());
+    assert_eq!(company.patch(&path, &json!({"status": "disabled"})).await.status, 200);
     let calls = |calls: &[std::sync::Arc<nexo_local::StoreCall>]| {
         calls.iter().map(|call| (call.operation.clone(), call.keys.len(), call.status)).collect::<Vec<_>>()
     };
-    assert_eq!(calls(&wrong_calls), calls(&unknown_calls));
+    let (wrong, of_wrong) = nexo.calls_of(log_in(&nexo, &company.email, "not the right password")).await;
+    wrong.assert_problem(401, "invalid_credentials");
+    for (email, password) in [
+        ("nobody@acme.example", PASSWORD),
+        (disabled.email.as_str(), PASSWORD),
+        (disabled.email.as_str(), "not the right password"),
+    ] {
+        let (answer, of_answer) = nexo.calls_of(log_in(&nexo, email, password)).await;
+        assert_eq!(uniform(&answer), uniform(&wrong));
+        assert_eq!(calls(&of_answer), calls(&of_wrong));
+    }
 }
 
 #[tokio::test]

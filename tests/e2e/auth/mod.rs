@@ -7,6 +7,8 @@ mod email;
 mod keys;
 mod link;
 mod login;
+pub(crate) mod mfa;
+pub(crate) mod passkeys;
 mod password;
 mod profile;
 mod refresh;
@@ -14,6 +16,7 @@ mod register;
 mod renewal;
 mod reset;
 mod sessions;
+mod step_up;
 
 use nexo_local::StoreCall;
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};

@@ -114,7 +114,5 @@ async fn a_renewal_that_meets_another_write_does_not_fail_the_login() {
     let answer = log_in(&nexo, &company.email, PASSWORD).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(get_as(&nexo, text(&answer.body, "accessToken"), "/api/auth/profile").await.status, 200);
-    assert_eq!(hash(&nexo, &company.email).await, OLD[0], "the next login renews it");
-    assert_eq!(log_in(&nexo, &company.email, PASSWORD).await.status, 200);
     assert_ne!(hash(&nexo, &company.email).await, OLD[0]);
 }

@@ -12,6 +12,10 @@ pub(crate) struct Operation {
     /// `security`, as written: absent, empty, or with a scheme.
     pub(crate) security: Option<Vec<Value>>,
     pub(crate) permission: Option<String>,
+    /// Whether it asks for a recent proof of who calls.
+    pub(crate) is_recent: bool,
+    /// Whether it may be called in a session that is for setting up a second factor only.
+    pub(crate) is_for_setup: bool,
     /// The names of the query parameters, and the values of those that are choices.
     pub(crate) query: Vec<(String, Vec<String>)>,
     /// The body's media type, schema and example.
@@ -76,6 +80,8 @@ pub(crate) async fn operations(nexo: &Nexo) -> Vec<Operation> {
                 path: path.clone(),
                 security: operation.get("security").map(|given| given.as_array().expect("a list").clone()),
                 permission: operation["x-permission"].as_str().map(str::to_owned),
+                is_recent: operation["x-max-authentication-age"] == 600,
+                is_for_setup: operation["x-without-second-factor"] == true,
                 query: query(operation),
                 body: body(&document, operation),
             });

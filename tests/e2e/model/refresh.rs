@@ -99,6 +99,8 @@ impl Auth {
             signing_secret: secret.into(),
             link_secret: secret.into(),
             issuer: "nexo.local".into(),
+            relying_party: "localhost".into(),
+            origin: "http://localhost:3000".into(),
         };
         auth::publish_keys(&platform, &settings).await.unwrap();
         Self {
@@ -134,7 +136,13 @@ impl Auth {
                 networks: Vec::new(),
             },
             session,
-            state: Session { generation: 0, created_at: now, last_use },
+            state: Session {
+                generation: 0,
+                created_at: now,
+                authenticated_at: now.as_seconds(),
+                is_for_setup: false,
+                last_use,
+            },
             access,
         };
         let new = NewAccount { company: Text::parse("Model").unwrap(), owner };

@@ -8,6 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::schema::check;
+use crate::auth::mfa::App;
+use crate::auth::passkeys::Authenticator;
 
 /// Holds answers against the description, and remembers which operations were met.
 struct Judge {
@@ -275,6 +277,7 @@ async fn every_answer_is_one_that_the_description_names() {
         judge.judge(&Method::POST, path, &nexo.post(path, &body).await);
     }
     let credentials = json!({"email": company.email, "password": new_password});
+    mfa(&nexo, &mut judge).await;
     company.tokens = nexo.post("/api/auth/login", &credentials).await.body;
     let sessions = company.get("/api/auth/sessions").await.body;
     let session = format!("/api/auth/sessions/{}", sessions["data"][0]["id"].as_str().unwrap());
@@ -295,4 +298,49 @@ async fn every_answer_is_one_that_the_description_names() {
             }
         }
     }
+}
+
+/// Through the routes of second factors, with a company of its own.
+async fn mfa(nexo: &Nexo, judge: &mut Judge) {
+    let company = nexo.register().await;
+    let mut post = async |path: &str, body: Value| {
+        let answer = company.post(path, &body).await;
+        judge.judge(&Method::POST, path, &answer);
+        answer.body
+    };
+    post("/api/auth/mfa/totp/confirm", json!({"code": "123456"})).await;
+    post("/api/auth/mfa/totp", json!({"password": "wrong"})).await;
+    let setup = post("/api/auth/mfa/totp", json!({"password": PASSWORD})).await;
+    let app = App::new(setup["secret"].as_str().unwrap());
+    post("/api/auth/mfa/totp/confirm", json!({"code": app.wrong_code(nexo)})).await;
+    post("/api/auth/mfa/totp/confirm", json!({"code": app.code(nexo, 0)})).await;
+    let code = app.code(nexo, 1);
+    post("/api/auth/step-up", json!({"totp": app.wrong_code(nexo)})).await;
+    post("/api/auth/step-up", json!({"totp": code})).await;
+    post("/api/auth/mfa/recovery-codes", json!({})).await;
+    let options = post("/api/auth/passkey/options", json!({})).await;
+    let mut phone = Authenticator::new("phone");
+    let body = json!({"name": "Phone", "credential": phone.create(&options)});
+    let passkey = post("/api/auth/passkeys", body.clone()).await;
+    post("/api/auth/passkeys", body).await;
+    let options = post("/api/auth/login/passkey/options", json!({})).await;
+    let proof = json!({"passkey": phone.get(&options)});
+    post("/api/auth/login/passkey", proof.clone()).await;
+    post("/api/auth/login/passkey", proof).await;
+    post("/api/auth/login/passkey", json!({})).await;
+    for path in ["/api/auth/mfa", "/api/auth/passkeys"] {
+        judge.judge(&Method::GET, path, &company.get(path).await);
+    }
+    let path = format!("/api/auth/passkeys/{}", passkey["id"].as_str().unwrap());
+    for body in [json!({"name": "Old phone"}), json!({"name": ""})] {
+        judge.judge(&Method::PATCH, &path, &company.patch(&path, &body).await);
+    }
+    let login = nexo.post("/api/auth/login", &json!({"email": company.email, "password": PASSWORD})).await;
+    login.assert_problem(401, "mfa_required");
+    judge.judge(&Method::POST, "/api/auth/login", &login);
+    for path in [path.as_str(), path.as_str(), "/api/auth/mfa/totp", "/api/auth/mfa/totp"] {
+        judge.judge(&Method::DELETE, path, &company.delete(path).await);
+    }
+    nexo.clock.advance(601_000);
+    judge.judge(&Method::DELETE, "/api/auth/mfa/totp", &company.delete("/api/auth/mfa/totp").await);
 }

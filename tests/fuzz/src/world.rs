@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use nexo_domain::{AccountId, Role, SessionId, Timestamp, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Standing,
-    Verified, Verifier,
+    BoxFuture, Clock, Credentials, Demand, Directory, DirectoryError, Principal, ProofState, PublicKey,
+    SessionState, Standing, Verified, Verifier,
 };
 use nexo_tenant_key::TenantScope;
 
@@ -37,7 +37,10 @@ impl Directory for World {
         _: &'a UserId,
         _: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
-        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, standing: standing_now() })) })
+        let proof = ProofState { at: NOW, is_for_setup: false };
+        Box::pin(
+            async move { Ok(Some(SessionState { expires_at: i64::MAX, proof, standing: standing_now() })) },
+        )
     }
 }
 
@@ -55,7 +58,7 @@ pub(crate) fn verify(token: &str) -> Option<Verified<Principal>> {
         let clock = Clock::system();
         clock.advance(NOW * 1000 - clock.now_ms());
         let verifier = Verifier::new(ISSUER, clock.clone());
-        let mut answer = pin!(verifier.verify(token, &World));
+        let mut answer = pin!(verifier.verify(token, Demand::default(), &World));
         let outcome = match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome.ok(),
             Poll::Pending => panic!("the directory in memory waits for something"),

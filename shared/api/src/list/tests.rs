@@ -3,8 +3,8 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use nexo_domain::{AccountId, Role, SessionId, Text, Timestamp, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer,
-    Verifier,
+    BoxFuture, Clock, Credentials, Demand, Directory, DirectoryError, Principal, ProofState, PublicKey,
+    SessionState, Signer, Verifier,
 };
 use nexo_tenant_key::Position;
 use proptest::prelude::*;
@@ -37,6 +37,8 @@ const FILTERS: &[FilterParameter] = &[
     },
 ];
 
+const PROOF: ProofState = ProofState { at: 0, is_for_setup: false };
+
 /// Published keys, and every session alive.
 struct InMemoryDirectory(Vec<PublicKey>);
 
@@ -51,7 +53,9 @@ impl Directory for InMemoryDirectory {
         _: &'a UserId,
         _: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
-        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, standing: Role::Owner.into() })) })
+        Box::pin(async {
+            Ok(Some(SessionState { expires_at: i64::MAX, proof: PROOF, standing: Role::Owner.into() }))
+        })
     }
 }
 
@@ -65,10 +69,10 @@ fn scope(number: u64) -> TenantScope {
         session: SessionId::from_parts(number, [3; 10]),
         standing: Arc::new(Role::Owner.into()),
     };
-    let token = signer.sign(&principal).unwrap();
+    let token = signer.sign(&principal, PROOF).unwrap();
     let directory = Arc::new(InMemoryDirectory(signer.public_keys().to_vec()));
     let reader = Verifier::new("https://nexo.test", clock);
-    let proof = reader.verify(&token, directory.as_ref()).now_or_never().unwrap().unwrap();
+    let proof = reader.verify(&token, Demand::default(), directory.as_ref()).now_or_never().unwrap().unwrap();
     let credentials = Credentials {
         account,
         access_key_id: String::new(),

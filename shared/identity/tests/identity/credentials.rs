@@ -7,7 +7,7 @@ use nexo_identity::{
     BoxFuture, Clock, CredentialCache, CredentialVendor, Credentials, Principal, VendError, Verified,
 };
 
-use crate::world::{World, now, principal};
+use crate::world::{PROOF, World, now, principal};
 
 const MINUTE_MS: i64 = 60_000;
 
@@ -58,7 +58,7 @@ impl Counter {
     }
 
     fn verified(&self, number: u64) -> Verified<Principal> {
-        let token = self.world.signer.sign(&principal(number)).unwrap();
+        let token = self.world.signer.sign(&principal(number), PROOF).unwrap();
         self.world.verify(&token).unwrap()
     }
 

@@ -10,7 +10,7 @@ use nexo_identity::{
 use serde_json::Value;
 use sha2::Sha256;
 
-use crate::world::{ISSUER, World, principal, public};
+use crate::world::{ISSUER, PROOF, World, principal, public};
 
 fn unknown_key() -> Result<nexo_identity::Verified<nexo_identity::Principal>, String> {
     Err("invalid access token: unknown key".to_owned())
@@ -48,13 +48,13 @@ fn a_change_of_period_logs_nobody_out() {
     world.directory.open_session(&principal(1), world.now() + 3600);
     world.publish_the_signers_keys();
     let [_, current, next] = world.signer.public_keys();
-    let old = world.signer.sign(&principal(1)).unwrap();
+    let old = world.signer.sign(&principal(1), PROOF).unwrap();
     assert_eq!(kid(&old), current.kid);
     assert!(world.verify(&old).is_ok());
     world.advance(29);
-    assert_eq!(kid(&world.signer.sign(&principal(1)).unwrap()), current.kid);
+    assert_eq!(kid(&world.signer.sign(&principal(1), PROOF).unwrap()), current.kid);
     world.advance(1);
-    let new = world.signer.sign(&principal(1)).unwrap();
+    let new = world.signer.sign(&principal(1), PROOF).unwrap();
     assert_eq!(kid(&new), next.kid);
     // Neither needs what has not been read before, nor anybody to have published anything since.
     assert!(world.verify(&new).is_ok());
@@ -85,12 +85,12 @@ fn a_sandbox_whose_clock_is_behind_signs_with_what_the_other_published() {
     world.approach_the_next_period(-1);
     world.publish_the_signers_keys();
     world.advance(-3);
-    let token = world.signer.sign(&principal(1)).unwrap();
+    let token = world.signer.sign(&principal(1), PROOF).unwrap();
     assert!(world.verify(&token).is_ok());
     // And the other way round.
     world.publish_the_signers_keys();
     world.advance(3 + KEY_COPY_SECONDS);
-    assert!(world.verify(&world.signer.sign(&principal(1)).unwrap()).is_ok());
+    assert!(world.verify(&world.signer.sign(&principal(1), PROOF).unwrap()).is_ok());
     assert_eq!(world.directory.key_reads(), 2);
 }
 
@@ -111,7 +111,7 @@ fn a_withdrawn_key_is_refused_within_the_hour() {
     assert_eq!(world.verify(&late), unknown_key());
     assert_eq!(world.verify(&stolen(&world)), unknown_key());
     assert_eq!(world.directory.key_reads(), 2);
-    assert!(world.verify(&world.signer.sign(&principal(1)).unwrap()).is_ok());
+    assert!(world.verify(&world.signer.sign(&principal(1), PROOF).unwrap()).is_ok());
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_copy_is_read_again_once_an_hour() {
 fn while_keys_cannot_be_read_a_copy_is_good_for_a_day() {
     assert_eq!(LONGEST_KEY_COPY_SECONDS, 86_400);
     let world = World::new();
-    let fresh = |world: &World| world.signer.sign(&principal(1)).unwrap();
+    let fresh = |world: &World| world.signer.sign(&principal(1), PROOF).unwrap();
     assert!(world.verify(&fresh(&world)).is_ok());
     world.directory.go_down();
     world.advance(KEY_COPY_SECONDS);
@@ -179,7 +179,7 @@ fn a_published_key_reads_back() {
 #[test]
 fn made_up_key_names_cost_one_read_in_ten_seconds() {
     let world = World::new();
-    world.signer.sign(&principal(1)).map(|token| world.verify(&token)).unwrap().unwrap();
+    world.signer.sign(&principal(1), PROOF).map(|token| world.verify(&token)).unwrap().unwrap();
     assert_eq!(world.directory.key_reads(), 1);
     for expected in [1, 2, 3] {
         for number in 0..50 {

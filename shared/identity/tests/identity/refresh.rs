@@ -4,7 +4,7 @@ use nexo_domain::{AccountId, SessionId, UserId};
 use nexo_identity::{Clock, RefreshToken, Signer};
 use proptest::prelude::*;
 
-use crate::world::{ISSUER, encode, principal};
+use crate::world::{ISSUER, PROOF, encode, principal};
 
 fn signer(byte: u8) -> Signer {
     Signer::from_secret(&[byte; 32], ISSUER, Clock::system()).unwrap()
@@ -63,7 +63,7 @@ fn no_character_can_be_changed() {
 #[test]
 fn an_access_token_is_no_refresh_token() {
     let key = signer(7);
-    let access = key.sign(&principal(1)).unwrap();
+    let access = key.sign(&principal(1), PROOF).unwrap();
     assert_eq!(key.refresh_key().open(&access), None);
     assert_eq!(key.refresh_key().open(&format!("nexo_rt1_{access}")), None);
 }

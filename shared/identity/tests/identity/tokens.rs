@@ -12,7 +12,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use crate::world::{ISSUER, World, encode, message, principal, public, sign, text, text_with_repeated};
+use crate::world::{
+    ISSUER, PROOF, World, encode, message, principal, public, sign, text, text_with_repeated,
+};
 
 type Outcome = Result<Principal, String>;
 
@@ -27,14 +29,17 @@ fn refused(reason: &str) -> Outcome {
 #[test]
 fn a_token_of_the_signer_names_its_principal() {
     let world = World::new();
-    let token = world.signer.sign(&principal(1)).unwrap();
+    let token = world.signer.sign(&principal(1), PROOF).unwrap();
     assert_eq!(outcome(&world, &token), Ok(principal(1)));
 }
 
 #[test]
 fn no_two_tokens_are_the_same() {
     let world = World::new();
-    assert_ne!(world.signer.sign(&principal(1)).unwrap(), world.signer.sign(&principal(1)).unwrap());
+    assert_ne!(
+        world.signer.sign(&principal(1), PROOF).unwrap(),
+        world.signer.sign(&principal(1), PROOF).unwrap()
+    );
 }
 
 /// What the tests below change in one place is accepted as it is.
@@ -296,7 +301,7 @@ fn the_token_of_another_issuer_or_audience_is_refused() {
         assert_eq!(outcome(&world, &token), refused("another audience"), "{audience}");
     }
     let elsewhere = Signer::from_secret(&[7; 32], "https://staging.nexo.test", world.clock.clone()).unwrap();
-    let token = elsewhere.sign(&principal(1)).unwrap();
+    let token = elsewhere.sign(&principal(1), PROOF).unwrap();
     assert_eq!(outcome(&world, &token), refused("another issuer"));
 }
 
@@ -316,7 +321,7 @@ fn a_token_ends_in_the_second_of_its_exp() {
 #[test]
 fn a_token_of_the_signer_is_good_for_fifteen_minutes() {
     let world = World::new();
-    let token = world.signer.sign(&principal(1)).unwrap();
+    let token = world.signer.sign(&principal(1), PROOF).unwrap();
     world.advance(899);
     assert_eq!(outcome(&world, &token), Ok(principal(1)));
     world.advance(1);

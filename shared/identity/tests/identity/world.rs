@@ -11,8 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
 use nexo_domain::{AccountId, Role, SessionId, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Directory, DirectoryError, KEY_PERIOD_SECONDS, Principal, PublicKey, SessionState,
-    Signer, Standing, Verified, Verifier,
+    BoxFuture, Clock, Demand, Directory, DirectoryError, KEY_PERIOD_SECONDS, Principal, ProofState,
+    PublicKey, SessionState, Signer, Standing, Verified, Verifier,
 };
 use serde_json::{Map, Value, json};
 
@@ -34,15 +34,20 @@ impl InMemoryDirectory {
     }
 
     pub(crate) fn open_session(&self, principal: &Principal, expires_at: i64) {
-        self.sessions
-            .lock()
-            .unwrap()
-            .insert(place(principal), SessionState { expires_at, standing: (*principal.standing).clone() });
+        self.sessions.lock().unwrap().insert(
+            place(principal),
+            SessionState { expires_at, proof: PROOF, standing: (*principal.standing).clone() },
+        );
     }
 
     /// Gives the user of a session other rights.
     pub(crate) fn give(&self, principal: &Principal, standing: impl Into<Standing>) {
         self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().standing = standing.into();
+    }
+
+    /// Notes how the user of a session proved who they are.
+    pub(crate) fn prove(&self, principal: &Principal, proof: ProofState) {
+        self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().proof = proof;
     }
 
     pub(crate) fn revoke(&self, principal: &Principal) {
@@ -92,6 +97,9 @@ impl Directory for InMemoryDirectory {
         Box::pin(async move { self.answer(found) })
     }
 }
+
+/// A proof that is always recent.
+pub(crate) const PROOF: ProofState = ProofState { at: i64::MAX, is_for_setup: false };
 
 /// A principal of an account of its own.
 pub(crate) fn principal(number: u64) -> Principal {
@@ -151,7 +159,12 @@ impl World {
 
     /// The principal of `token`, or why there is none.
     pub(crate) fn verify(&self, token: &str) -> Result<Verified<Principal>, String> {
-        now(self.verifier.verify(token, self.directory.as_ref())).map_err(|error| error.to_string())
+        self.verify_for(token, Demand::default())
+    }
+
+    /// The same at an operation that demands something of the session.
+    pub(crate) fn verify_for(&self, token: &str, demand: Demand) -> Result<Verified<Principal>, String> {
+        now(self.verifier.verify(token, demand, self.directory.as_ref())).map_err(|error| error.to_string())
     }
 
     /// A header and claims that pass when signed with [`World::key`].

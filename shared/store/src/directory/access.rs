@@ -7,7 +7,8 @@ use nexo_identity::Standing;
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, read};
+use super::factors::asks_for_mfa;
+use super::{Directory, Factors, read};
 use crate::{Profile, StoreError};
 
 /// What a user may do now. One item for each user; sessions and tokens only repeat it, for a minute at
@@ -79,18 +80,45 @@ pub(crate) struct TeamMembers {
     pub(crate) members: Vec<UserId>,
 }
 
+/// A user, with all that a login depends on.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The profile.
+    pub profile: Profile,
+    /// What the user may do.
+    pub access: Access,
+    /// What the user has besides the password.
+    pub factors: Factors,
+    /// Whether the account asks every user for a second factor.
+    pub asks_for_mfa: bool,
+}
+
 impl Directory {
-    /// A user: the profile, and what it may do.
+    /// A user, with all that a login depends on; `None` when there is none, or none any more.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`].
-    pub async fn user(&self, account: &AccountId, user: &UserId) -> Result<(Profile, Access), StoreError> {
-        let keys = [DirectoryKey::user(account, user), DirectoryKey::access(account, user)];
-        let mut found = self.batch(&keys).await?.into_iter().flatten();
-        let (Some(profile), Some(access)) = (found.next(), found.next()) else {
-            return Err(StoreError::NotFound);
-        };
-        Ok((read(profile)?, read(access)?))
+    /// When the store does not answer.
+    pub async fn candidate(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+    ) -> Result<Option<Candidate>, StoreError> {
+        let keys = [
+            DirectoryKey::user(account, user),
+            DirectoryKey::access(account, user),
+            DirectoryKey::factors(account, user),
+            DirectoryKey::account(account),
+        ];
+        let found = <[_; 4]>::try_from(self.batch(&keys).await?);
+        let [profile, access, factors, account] =
+            found.map_err(|_| StoreError::Corrupt("another number of items than was asked for".into()))?;
+        let (Some(profile), Some(access)) = (profile, access) else { return Ok(None) };
+        Ok(Some(Candidate {
+            profile: read(profile)?,
+            access: read(access)?,
+            factors: factors.map_or_else(|| Ok(Factors::default()), read)?,
+            asks_for_mfa: account.is_some_and(|account| asks_for_mfa(&account)),
+        }))
     }
 
     /// What a user may do; `None` when there is no such user any more.

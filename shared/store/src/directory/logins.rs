@@ -78,17 +78,6 @@ pub struct NewUser {
     pub access: Access,
 }
 
-/// What a right password does besides opening a session.
-#[derive(Clone, Copy, Debug)]
-pub struct Besides<'a> {
-    /// A new hash of the password.
-    pub renewed: Option<&'a str>,
-    /// The count of failures that goes.
-    pub cleared: &'a Attempts,
-    /// What the user is told.
-    pub mail: Option<&'a Outgoing>,
-}
-
 impl Directory {
     /// Creates an account with its owner, who confirmed the address through `link`, in one transaction that
     /// uses the link.
@@ -223,46 +212,6 @@ impl Directory {
         let positive = change.greater_number("count", "zero", 0);
         change.when(positive);
         self.update(&attempts.0, &change).await.map(drop)
-    }
-
-    /// Opens a session after a right password: the session, the network remembered, and what is done
-    /// `besides`, in one transaction.
-    ///
-    /// # Errors
-    /// [`StoreError::Busy`] when the login was changed meanwhile.
-    pub async fn open_session(
-        &self,
-        email: &Email,
-        login: &Login,
-        session: &SessionId,
-        state: &Session,
-        besides: &Besides<'_>,
-    ) -> Result<(), StoreError> {
-        let Besides { renewed, cleared, mail } = *besides;
-        let mut transaction = Transaction::new(&self.store.table);
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
-        let key = DirectoryKey::session(&login.account_id, &login.user_id, session);
-        transaction.put((), whole(&key, "session", attributes(state)?), &absent)?;
-        let mut seen = Expression::new();
-        let networks = login.networks.iter().cloned().map(AttributeValue::S).collect();
-        seen.set("networks", AttributeValue::L(networks));
-        if let Some(renewed) = renewed {
-            seen.set("passwordHash", AttributeValue::S(renewed.into()));
-        }
-        seen.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
-        transaction.update((), item_key(&DirectoryKey::login(email)), &seen)?;
-        transaction.delete((), item_key(&cleared.0), &Expression::new())?;
-        let mut listed = Expression::new();
-        listed.set("lastLoginAt", AttributeValue::S(state.created_at.to_string())).if_exists("pk");
-        transaction.update((), item_key(&DirectoryKey::user(&login.account_id, &login.user_id)), &listed)?;
-        if let Some(mail) = mail {
-            mail.post(&mut transaction, ())?;
-        }
-        match self.transact(transaction, session.ulid()).await? {
-            None => Ok(()),
-            Some(_) => Err(StoreError::Busy),
-        }
     }
 
     /// Sets a new password hash, if the old one still is what was read, and mails about it.

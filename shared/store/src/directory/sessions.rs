@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use nexo_domain::{AccountId, SessionId, Timestamp, UserId};
-use nexo_identity::RefreshToken;
+use nexo_identity::{ProofState, RefreshToken};
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
@@ -21,9 +21,22 @@ pub struct Session {
     pub generation: u32,
     /// When it began.
     pub created_at: Timestamp,
+    /// When its user last proved who they are, in seconds since the Unix epoch.
+    #[serde(default)]
+    pub authenticated_at: i64,
+    /// Whether it is only for setting up the second factor that the account asks for.
+    #[serde(default)]
+    pub is_for_setup: bool,
     /// Its last use.
     #[serde(flatten)]
     pub last_use: SessionUse,
+}
+
+impl Session {
+    /// How its user proved who they are.
+    pub fn proof(&self) -> ProofState {
+        ProofState { at: self.authenticated_at, is_for_setup: self.is_for_setup }
+    }
 }
 
 /// The last use of a session's refresh token.

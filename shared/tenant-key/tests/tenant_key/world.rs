@@ -5,13 +5,15 @@ use std::task::{Context, Poll, Waker};
 
 use nexo_domain::{AccountId, ClientId, IdKind, Role, SessionId, Timestamp, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Credentials, Directory, DirectoryError, Principal, PublicKey, SessionState, Signer,
-    Verified, Verifier,
+    BoxFuture, Clock, Credentials, Demand, Directory, DirectoryError, Principal, ProofState, PublicKey,
+    SessionState, Signer, Verified, Verifier,
 };
 use nexo_tenant_key::TenantScope;
 use proptest::prelude::*;
 
 const ISSUER: &str = "https://nexo.test";
+
+const PROOF: ProofState = ProofState { at: 0, is_for_setup: false };
 
 /// Published keys, and every session alive.
 struct InMemoryDirectory(Vec<PublicKey>);
@@ -27,7 +29,9 @@ impl Directory for InMemoryDirectory {
         _: &'a UserId,
         _: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>> {
-        Box::pin(async { Ok(Some(SessionState { expires_at: i64::MAX, standing: Role::Owner.into() })) })
+        Box::pin(async {
+            Ok(Some(SessionState { expires_at: i64::MAX, proof: PROOF, standing: Role::Owner.into() }))
+        })
     }
 }
 
@@ -37,10 +41,12 @@ pub(crate) fn verified(account: AccountId, user: UserId) -> Verified<Principal> 
     let directory = InMemoryDirectory(signer.public_keys().to_vec());
     let session = SessionId::from_parts(0, [3; 10]);
     let token = signer
-        .sign(&Principal { account, user, session, standing: std::sync::Arc::new(Role::Owner.into()) })
+        .sign(&Principal { account, user, session, standing: std::sync::Arc::new(Role::Owner.into()) }, PROOF)
         .unwrap();
     let verifier = Verifier::new(ISSUER, clock);
-    match pin!(verifier.verify(&token, &directory)).poll(&mut Context::from_waker(Waker::noop())) {
+    match pin!(verifier.verify(&token, Demand::default(), &directory))
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(outcome) => outcome.unwrap(),
         Poll::Pending => panic!("the directory in memory waits for something"),
     }

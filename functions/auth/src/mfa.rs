@@ -1,0 +1,125 @@
+//! What a user has besides the password.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderValue;
+use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
+use nexo_api::{Code, Platform, Problem, RequestContext, SignedIn, json};
+use nexo_domain::{AccountId, Email, UserId};
+use nexo_identity::Clock;
+use nexo_store::{Factors, Spent};
+use serde::Serialize;
+
+use crate::webauthn::Assertion;
+use crate::{Auth, recovery};
+
+/// A user's second factors.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MfaView {
+    /// Whether an authenticator app is set up.
+    totp: bool,
+    /// How many passkeys there are.
+    passkeys: usize,
+    /// Recovery codes that were not used yet.
+    recovery_codes_left: usize,
+    /// Whether the account asks every user for a second factor.
+    required: bool,
+}
+
+/// `GET /api/auth/mfa`.
+pub(crate) async fn get(
+    State(platform): State<Platform>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+) -> Result<Response, Problem> {
+    let directory = platform.directory(context.meter());
+    let (factors, required) = directory.factors_and_demand(&principal.account, &principal.user).await?;
+    let view = MfaView {
+        totp: factors.totp.is_some(),
+        passkeys: factors.passkeys.len(),
+        recovery_codes_left: factors.recovery_codes.len(),
+        required,
+    };
+    Ok(json(StatusCode::OK, &view))
+}
+
+/// What a user gives besides the password. One is enough; the first that is given counts.
+#[derive(Default)]
+pub(crate) struct SecondFactor {
+    pub(crate) totp: Option<String>,
+    pub(crate) passkey: Option<Assertion>,
+    pub(crate) recovery_code: Option<String>,
+}
+
+/// What came of a second factor.
+pub(crate) enum Outcome {
+    /// The user has none.
+    NotNeeded,
+    /// None was given.
+    Missing,
+    /// It was none of the user's, or used up.
+    Wrong,
+    /// It is used up once the user's factors are saved, with the challenge that it answered, if any.
+    Right(Option<Spent>),
+}
+
+impl Auth {
+    /// Judges a second factor, and takes it out of `factors` where it is good once.
+    pub(crate) fn check_second_factor(
+        &self,
+        clock: &Clock,
+        who: (&AccountId, &UserId, &Email),
+        factors: &mut Factors,
+        given: &SecondFactor,
+    ) -> Result<Outcome, Problem> {
+        if !factors.is_enrolled() {
+            return Ok(Outcome::NotNeeded);
+        }
+        let right = match given {
+            SecondFactor { totp: Some(code), .. } => {
+                self.use_totp(clock, who, factors, code)?.then_some(None)
+            }
+            SecondFactor { passkey: Some(proof), .. } => {
+                self.use_passkey(clock, factors, proof).ok().map(Some)
+            }
+            SecondFactor { recovery_code: Some(code), .. } => {
+                recovery::take(&mut factors.recovery_codes, who.1, code).then_some(None)
+            }
+            SecondFactor { totp: None, passkey: None, recovery_code: None } => return Ok(Outcome::Missing),
+        };
+        Ok(right.map_or(Outcome::Wrong, Outcome::Right))
+    }
+}
+
+/// The factors that would do, as `mfa_required` names them.
+pub(crate) fn choices(factors: &Factors) -> Vec<&'static str> {
+    let has = [
+        ("totp", factors.totp.is_some()),
+        ("passkey", !factors.passkeys.is_empty()),
+        ("recovery_code", !factors.recovery_codes.is_empty()),
+    ];
+    has.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
+}
+
+/// 401 for a login whose password is right and whose second factor was not given.
+pub(crate) fn missing(factors: &Factors) -> Problem {
+    Problem::new(Code::MfaRequired, "The password is right. Send it again with one of the `factors`.")
+        .with_member("factors", choices(factors))
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
+/// Refuses to leave a user without a second factor who needs one.
+pub(crate) fn may_be_without(factors: &Factors, asks_for_mfa: bool) -> Result<(), Problem> {
+    let why = match factors {
+        _ if factors.is_enrolled() => return Ok(()),
+        _ if asks_for_mfa => "The account asks every user for a second factor. Set up another one first.",
+        Factors { has_short_password: true, .. } => {
+            "The password is too short to stand alone. Set one of at least 15 characters first."
+        }
+        _ => return Ok(()),
+    };
+    Err(Problem::new(Code::MfaNeeded, why))
+}

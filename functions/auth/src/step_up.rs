@@ -1,0 +1,74 @@
+//! `POST /api/auth/step-up`: the user proves again who they are, for what asks for a recent proof.
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use nexo_api::{Body, Input, Platform, Problem, RequestContext, SignedIn};
+use nexo_store::{Proof, ProvenSession};
+use serde::Deserialize;
+
+use crate::Auth;
+use crate::attempts::OwnAttempt;
+use crate::mfa::{self, Outcome, SecondFactor};
+use crate::password::Password;
+use crate::webauthn::Assertion;
+
+/// Who has a second factor gives one of it; who has none gives the password.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct StepUp {
+    /// The user's password.
+    password: Option<Password>,
+    /// The code that the authenticator app shows.
+    totp: Option<String>,
+    /// A proof by a passkey, made with the options of `/api/auth/login/passkey/options`.
+    passkey: Option<Assertion>,
+    /// One of the recovery codes.
+    recovery_code: Option<String>,
+}
+
+impl Input for StepUp {
+    const SAMPLE: &'static str = "{}";
+}
+
+/// Makes the session's proof one of now. It is in force in every function with its next request.
+pub(crate) async fn step_up(
+    State(platform): State<Platform>,
+    Extension(auth): Extension<Auth>,
+    context: RequestContext,
+    SignedIn(principal): SignedIn,
+    Body(given): Body<StepUp>,
+) -> Result<Response, Problem> {
+    let StepUp { password, totp, passkey, recovery_code } = given;
+    let second = SecondFactor { totp, passkey, recovery_code };
+    let (account, user, clock) = (&principal.account, &principal.user, &platform.clock);
+    let directory = platform.directory(context.meter());
+    let profile = directory.profile(account, user).await?;
+    let attempt = OwnAttempt::count(&directory, clock, &principal, &profile.email).await?;
+    let mut factors = directory.factors(account, user).await?;
+    let who = (account, user, &profile.email);
+    let (factors, challenge) = match auth.check_second_factor(clock, who, &mut factors, &second)? {
+        Outcome::NotNeeded => {
+            let password = password.ok_or_else(|| required("/password", "is required"))?;
+            attempt.check_password(&auth.hasher, password, "/password").await?;
+            (None, None)
+        }
+        Outcome::Missing => {
+            let choices = mfa::choices(&factors).join(", ");
+            return Err(required("", &format!("must have one of your second factors: {choices}")));
+        }
+        Outcome::Wrong => return Err(Problem::invalid_field("", "wrong_code", "has a wrong second factor")),
+        Outcome::Right(challenge) => (Some(&factors), challenge),
+    };
+    let session = ProvenSession::Renewed(&principal.session, clock.now_seconds());
+    let proof = Proof { account, user, session, login: None, factors, challenge: challenge.as_ref() };
+    directory.record(&proof).await?;
+    attempt.forgive().await;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn required(pointer: &str, message: &str) -> Problem {
+    Problem::invalid_field(pointer, "required", message)
+}
