@@ -200,7 +200,10 @@ mod tests {
             (20_000_000_000, "353130"),
         ] {
             assert_eq!(app.generate(time).to_string(), code);
-            // One step either side, and no more.
+            // One step either side, and no more. There are not two before the first.
+            if time < 60 {
+                continue;
+            }
             for (given_at, step) in
                 [(-60, None), (-30, Some(time / 30)), (0, Some(time / 30)), (30, Some(time / 30)), (60, None)]
             {
