@@ -127,14 +127,17 @@ async fn functions_add_security_events_and_change_none() {
     });
     let by_key = json!({"TableName": nexo.table_name(), "Key": key});
     let put = json!({"TableName": nexo.table_name(), "Item": key});
-    for (function, may_read, may_write) in [
-        ("AuthFunction", true, true),
-        ("ClientsFunction", false, true),
-        ("UsersFunction", false, true),
-        ("HealthFunction", false, false),
-        ("FallbackFunction", false, false),
+    let directory = &nexo.server().template().roles["DirectoryRole"].arn;
+    let directory = nexo.assume(&nexo.function_token("UsersFunction"), directory, &account).await.unwrap();
+    let own_role = |function: &'static str| (function, nexo.function_token(function));
+    for ((function, token), may_read, may_write) in [
+        (("DirectoryRole", directory), true, true),
+        (own_role("AuthFunction"), true, true),
+        (own_role("ClientsFunction"), false, true),
+        (own_role("UsersFunction"), false, true),
+        (own_role("HealthFunction"), false, false),
+        (own_role("FallbackFunction"), false, false),
     ] {
-        let token = nexo.function_token(function);
         for (operation, body, allowed) in [
             ("PutItem", &put, may_write),
             ("Query", &query, may_read),

@@ -194,6 +194,19 @@ async fn what_links_of_mails_do_is_told() {
     company.tokens = log_in(&nexo, new, "a new one to remember").await.body;
     let event = event_of(&company, "resets").await;
     assert_event(&nexo, &event, ["password_reset", "success", "resets"], None, &json!({}));
+
+    let grace = "grace@company.example";
+    let invite = json!({"email": grace, "roleIds": ["viewer"]});
+    assert_eq!(company.post("/api/users/invitations", &invite).await.status, 201);
+    let acceptance = json!({
+        "token": nexo.link(grace, "invitation").await, "password": PASSWORD,
+        "firstName": "Grace", "lastName": "Hopper",
+    });
+    let accept = post(&nexo, "/api/auth/invitations/accept", &acceptance);
+    let grace = nexo.user(grace, done(&nexo, accept, "joins").await.body);
+    let event = event_of(&grace, "joins").await;
+    let details = json!({"sessionId": session(&grace.tokens)});
+    assert_event(&nexo, &event, ["invitation_accept", "success", "joins"], Some(grace.user()), &details);
 }
 
 #[tokio::test]
