@@ -89,9 +89,8 @@ async fn an_accounts_credentials_do_not_reach_its_own_users_and_sessions() {
     let own = nexo.register().await;
     let (account, user) = (own.account(), table::ulid(own.user()));
     let token = nexo.tenant_token(&account).await;
-    for partition in
-        ["ACC".to_owned(), "USR".to_owned(), "OUT".to_owned(), "MFA".to_owned(), format!("SES#{user}")]
-    {
+    let of_users = ["ACC", "USR", "OUT", "MFA"].map(str::to_owned);
+    for partition in of_users.into_iter().chain([format!("SES#{user}"), format!("EVT#{user}")]) {
         let partition = format!("A#{account}#{partition}");
         let key = json!({"pk": {"S": partition}, "sk": {"S": user}});
         let query = json!({
@@ -114,6 +113,47 @@ async fn an_accounts_credentials_do_not_reach_its_own_users_and_sessions() {
         }
     }
     assert_eq!(own.get("/api/auth/profile").await.status, 200);
+}
+
+#[tokio::test]
+async fn functions_add_security_events_and_change_none() {
+    let nexo = Nexo::start().await;
+    let own = nexo.register().await;
+    let (account, user) = (own.account(), table::ulid(own.user()));
+    let key = json!({"pk": {"S": format!("A#{account}#EVT#{user}")}, "sk": {"S": user}});
+    let query = json!({
+        "TableName": nexo.table_name(), "KeyConditionExpression": "pk = :p",
+        "ExpressionAttributeValues": {":p": key["pk"]},
+    });
+    let by_key = json!({"TableName": nexo.table_name(), "Key": key});
+    let put = json!({"TableName": nexo.table_name(), "Item": key});
+    let directory = &nexo.server().template().roles["DirectoryRole"].arn;
+    let directory = nexo.assume(&nexo.function_token("UsersFunction"), directory, &account).await.unwrap();
+    let own_role = |function: &'static str| (function, nexo.function_token(function));
+    for ((function, token), may_read, may_write) in [
+        (("DirectoryRole", directory), true, true),
+        (own_role("AuthFunction"), true, true),
+        (own_role("ClientsFunction"), false, true),
+        (own_role("UsersFunction"), false, true),
+        (own_role("HealthFunction"), false, false),
+        (own_role("FallbackFunction"), false, false),
+    ] {
+        for (operation, body, allowed) in [
+            ("PutItem", &put, may_write),
+            ("Query", &query, may_read),
+            ("GetItem", &by_key, false),
+            ("UpdateItem", &by_key, false),
+            ("DeleteItem", &by_key, false),
+        ] {
+            let (status, answer) = nexo.table_call(Some(&token), operation, body).await;
+            let wanted = if allowed { 200 } else { 400 };
+            assert_eq!(status, wanted, "{function} {operation}: {answer}");
+            assert!(
+                allowed || wrong::code(&answer) == "AccessDeniedException",
+                "{function} {operation}: {answer}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -230,18 +230,29 @@ async fn logging_in_and_staying_so_costs_little() {
     assert_eq!(spent, cost(&counted, 4.0, 6.0));
     let token = json!({"token": nexo.link("units@company.example", "register").await});
     let (registered, spent) = measured(&nexo, 201, post("/api/auth/register/confirm", &token)).await;
-    // What waited, and whether the address is free; then, without what waited, the login, the account, the user with its places in two indexes, its access and
-    // the session: six items in one transaction; and a count put back.
-    assert_eq!(spent, cost(&["GetItem", "BatchGetItem", "TransactWriteItems", "UpdateItem"], 2.0, 15.0));
+    // What waited, and whether the address is free; then, without what waited, the login, the account, the user with its places in two indexes, its access, the
+    // session and the event: seven items in one transaction; and a count put back.
+    assert_eq!(spent, cost(&["GetItem", "BatchGetItem", "TransactWriteItems", "UpdateItem"], 2.0, 17.0));
 
     let credentials = json!({"email": company.email, "password": nexo_tests::PASSWORD});
     let (answer, spent) = measured(&nexo, 200, post("/api/auth/login", &credentials)).await;
-    // Read, consistently: the login and three counts, and then the profile, the access, the second factors
-    // and the account. Written: an attempt in each of two counts; session, login, the user's last login (with
-    // two index entries) and the cleared count in one transaction; and a count put back.
+    // Read, consistently: the login and three counts, and then the profile, the access, the
+    // second factors and the account. Written: an
+    // attempt in each of two counts; session, login, the user's last login (with two index entries), the event
+    // and the cleared count in one transaction; and a count put back.
     let calls =
         ["BatchGetItem", "UpdateItem", "UpdateItem", "BatchGetItem", "TransactWriteItems", "UpdateItem"];
-    assert_eq!(spent, cost(&calls, 8.0, 13.0));
+    assert_eq!(spent, cost(&calls, 8.0, 15.0));
+    // One that fails is noted in one write, for nobody where nobody has the address.
+    for email in [company.email.as_str(), "nobody@company.example"] {
+        let wrong = json!({"email": email, "password": "not the right password"});
+        let (_, spent) = measured(&nexo, 401, post("/api/auth/login", &wrong)).await;
+        assert_eq!(
+            spent,
+            cost(&["BatchGetItem", "UpdateItem", "UpdateItem", "BatchGetItem", "PutItem"], 8.0, 3.0),
+            "{email}"
+        );
+    }
     let refresh = json!({"refreshToken": answer.body["refreshToken"]});
     let (_, spent) = measured(&nexo, 200, post("/api/auth/refresh", &refresh)).await;
     assert_eq!(spent, cost(&["UpdateItem", "GetItem"], 1.0, 1.0));
@@ -289,11 +300,37 @@ async fn managing_users_is_a_read_and_a_transaction() {
     // the caller's.
     let body = json!({"roleIds": ["member"]});
     let (_, spent) = measured(&nexo, 200, request(Method::PATCH, &user, Some(body))).await;
-    assert_eq!(spent, look(&["BatchGetItem", "TransactWriteItems", "GetItem"], 4.0, 9.0));
+    assert_eq!(spent, look(&["BatchGetItem", "TransactWriteItems", "GetItem"], 4.0, 11.0));
     let body = json!({"name": "Sales", "permissions": ["client:read"]});
     let (role, spent) = measured(&nexo, 201, request(Method::POST, "/api/roles", Some(body))).await;
-    assert_eq!(spent, look(&["GetItem", "TransactWriteItems"], 1.0, 4.0));
+    assert_eq!(spent, look(&["GetItem", "TransactWriteItems"], 1.0, 6.0));
     let role = format!("/api/roles/{}/effective", role.body["id"].as_str().unwrap());
     let (_, spent) = measured(&nexo, 200, request(Method::GET, &role, None)).await;
     assert_eq!(spent, look(&["GetItem"], 1.0, 0.0));
+}
+
+#[tokio::test]
+async fn security_events_cost_one_write_each() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let viewer = company.colleague("viewer").await;
+    let get = |path: &str| company.request(Method::GET, path);
+    for path in ["/api/auth/activity", "/api/users"] {
+        assert_eq!(Answer::of(get(path)).await.status, 200);
+    }
+    // The look at the session, which `auth` and `users` take at each request, and one query.
+    let (_, spent) = measured(&nexo, 200, get("/api/auth/activity")).await;
+    assert_eq!(spent, cost(&["BatchGetItem", "Query"], 2.0 + 0.5, 0.0));
+    let (_, spent) = measured(&nexo, 200, get(&format!("/api/users/{}/activity", viewer.user()))).await;
+    assert_eq!(spent, cost(&["BatchGetItem", "Query"], 2.0 + 0.5, 0.0));
+    // Denied, for the first time in this minute, and again.
+    assert_eq!(Answer::of(viewer.request(Method::GET, "/api/clients")).await.status, 200);
+    nexo.clock.advance(60_000 - nexo.clock.now_ms() % 60_000);
+    assert_eq!(Answer::of(viewer.request(Method::GET, "/api/clients")).await.status, 200);
+    let create = || viewer.request(Method::POST, "/api/clients").json(&json!({"name": "No"}));
+    assert_eq!(measured(&nexo, 403, create()).await.1, cost(&["PutItem"], 0.0, 1.0));
+    assert_eq!(measured(&nexo, 403, create()).await.1, cost(&[], 0.0, 0.0));
+    // The end of a session: it, and the event.
+    let out = viewer.request(Method::POST, "/api/auth/logout");
+    assert_eq!(measured(&nexo, 204, out).await.1, cost(&["BatchGetItem", "DeleteItem", "PutItem"], 2.0, 2.0));
 }

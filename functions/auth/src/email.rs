@@ -8,17 +8,18 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
-use nexo_api::{Body, Input, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::Email;
+use nexo_api::{Body, Input, Platform, Problem, RequestContext, SignedIn};
+use nexo_domain::{Email, SecurityEventType};
 use nexo_identity::{Link, Purpose};
 use nexo_mail::{Change, Message};
 use nexo_store::{PendingEmail, Side};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::attempts::{self, OwnAttempt};
 use crate::links::Opened;
 use crate::password::Password;
-use crate::{Auth, links, sessions};
+use crate::{Auth, activity, links, sessions};
 
 /// Another address for a user.
 #[derive(Deserialize)]
@@ -51,7 +52,8 @@ pub(crate) async fn ask(
         return Err(Problem::invalid_field("/newEmail", "unchanged", "must be another than the current one"));
     }
     let attempt = OwnAttempt::count(&directory, clock, &principal, &old_email).await?;
-    attempt.check_password(&auth.hasher, password, "/password").await?;
+    let checked = attempt.check_password(&auth.hasher, password, "/password").await;
+    activity::checked(&platform, &context, SecurityEventType::EmailChange, checked).await?;
     let taken = attempts::count_mail(&directory, clock, &new_email, &context.caller()).await?;
     let link = Link::new(&["email", principal.user.ulid()], links::fresh(clock)?);
     let to_new = match taken {
@@ -111,10 +113,12 @@ pub(crate) async fn confirm(
             links::outgoing(clock, Some(*account_id), new_email, message)?,
         ];
         sessions::end_all(&directory, account_id, user_id, Some(session_id)).await?;
-        links::done(directory.move_email(&link, &pending, &login, &mails).await?)?;
+        let event = context.event(SecurityEventType::EmailChange).by(*user_id);
+        let event = event.with("email", json!({"old": old_email, "new": new_email}));
+        links::done(directory.move_email(&link, &pending, &login, &mails, &event).await?)?;
         sessions::end_all(&directory, account_id, user_id, Some(session_id)).await?;
     }
-    Ok(json(StatusCode::OK, &Confirmed { changed }))
+    Ok(nexo_api::json(StatusCode::OK, &Confirmed { changed }))
 }
 
 /// Stops a change, from the old address.

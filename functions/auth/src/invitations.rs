@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
-use nexo_domain::Text;
+use nexo_domain::{SecurityEventType, Text};
 use nexo_identity::Purpose;
 use nexo_store::Access;
 use serde::Deserialize;
@@ -59,7 +59,7 @@ pub(crate) async fn accept(
     let person = Person { email: invitation.email.clone(), names, password_hash };
     let access = Access::new(invitation.role_ids.clone());
     let (account, _) = link.invitation();
-    let mut new = person.joins(clock, &context.caller(), account, access)?;
+    let mut new = person.joins(clock, &context, account, access, SecurityEventType::InvitationAccept)?;
     let (_, asks_for_mfa) = directory.factors_and_demand(&account, &new.user).await?;
     new.state.is_for_setup = asks_for_mfa;
     links::done(directory.accept(&link, &invitation, &new).await?)?;

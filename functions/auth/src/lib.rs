@@ -3,6 +3,7 @@
 //! The only function that reaches logins, and the only one that can sign access tokens. It looks at
 //! the session of every request, so that what is revoked here is refused here at once.
 
+mod activity;
 mod attempts;
 pub mod blocklist;
 mod email;
@@ -160,6 +161,7 @@ pub fn routes(platform: &Platform, settings: &Settings) -> Result<Routes, SignEr
         .on(no_passkey, passkeys::delete)
         .on(login_options, passkeys::login_options)
         .on(passkey_login, passkeys::login)
+        .on(activity::LIST, activity::list)
         .and(Routes::new(&platform, "/.well-known").on(JWKS, keys::jwks))
         .share(auth))
 }

@@ -18,7 +18,7 @@ use crate::mfa::{Outcome, SecondFactor};
 use crate::password::Password;
 use crate::tokens::{TokenDelivery, User};
 use crate::webauthn::Assertion;
-use crate::{Auth, links, mfa, sessions};
+use crate::{Auth, activity, links, mfa, sessions};
 
 /// What a user logs in with. Who has a second factor gives one of it besides the password.
 #[derive(Deserialize)]
@@ -69,6 +69,7 @@ pub(crate) async fn login(
     attempts::due(&platform.clock, at_login)?;
     attempts::count(&directory, &platform.clock, &by_network, from_network).await?;
     attempts::count(&directory, &platform.clock, &by_login, at_login).await?;
+    let whose = view.login.as_ref().map(|login| (login.account_id, login.user_id));
     let second = SecondFactor { totp, passkey, recovery_code };
     let attempt = Attempt {
         platform,
@@ -90,6 +91,9 @@ pub(crate) async fn login(
         }
         opened => opened,
     };
+    if opened.as_ref().is_err_and(|problem| problem.code() == Code::InvalidCredentials) {
+        activity::note_failed_login(&attempt.platform, &attempt.context, whose).await;
+    }
     let is_right = opened.as_ref().err().is_none_or(|problem| problem.code() == Code::MfaRequired);
     if is_right {
         // That one attempt too many stays counted for an hour must not undo it.
@@ -166,6 +170,7 @@ impl Attempt {
             login: Some(login),
             factors,
             challenge: challenge.as_ref(),
+            event: Some(&activity::logged_in(&self.context, &user, &session)),
         };
         self.directory.record(&proof).await?;
         let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });

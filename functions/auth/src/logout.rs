@@ -4,9 +4,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Platform, Problem, RequestContext, SignedIn};
+use nexo_domain::SecurityEventType;
 
-use crate::sessions;
 use crate::tokens::clear_cookie;
+use crate::{activity, sessions};
 
 /// Ends the session that asks.
 pub(crate) async fn logout(
@@ -16,6 +17,8 @@ pub(crate) async fn logout(
 ) -> Result<Response, Problem> {
     let directory = platform.directory(context.meter());
     directory.end_session(&principal.account, &principal.user, &principal.session).await?;
+    let event = activity::with_session(context.event(SecurityEventType::Logout), &principal.session);
+    platform.note(&context, &principal.account, &principal.user, &event).await;
     Ok(logged_out())
 }
 
@@ -29,6 +32,8 @@ pub(crate) async fn logout_all(
     // The one that asks comes last: while it lasts, a request that failed half-way can be repeated.
     sessions::end_all_but(&directory, &principal, &principal.session).await?;
     directory.end_session(&principal.account, &principal.user, &principal.session).await?;
+    let event = context.event(SecurityEventType::LogoutAll);
+    platform.note(&context, &principal.account, &principal.user, &event).await;
     Ok(logged_out())
 }
 

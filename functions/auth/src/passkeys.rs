@@ -15,7 +15,7 @@ use serde_json::{Value, json as value};
 
 use crate::tokens::{TokenDelivery, User};
 use crate::webauthn::{Assertion, CHALLENGE_SECONDS, Ceremony, Known, NewCredential, cose, user_handle};
-use crate::{Auth, mfa, sessions};
+use crate::{Auth, activity, mfa, sessions};
 
 /// Passkeys of one user: a bound on the item they are in.
 const MOST: usize = 20;
@@ -138,6 +138,7 @@ pub(crate) async fn create(
         login: None,
         factors: Some(&factors),
         challenge: Some(&registered.challenge),
+        event: None,
     };
     directory.record(&proof).await?;
     Ok(json(StatusCode::CREATED, &PasskeyView::from(passkey)))
@@ -273,6 +274,7 @@ pub(crate) async fn login(
         login: None,
         factors: Some(&factors),
         challenge: Some(&challenge),
+        event: Some(&activity::logged_in(&context, &user, &session)),
     };
     directory.record(&proof).await?;
     let standing = Arc::new(Standing { roles: candidate.access.role_ids, ..Standing::default() });

@@ -11,9 +11,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext, SignedIn};
-use nexo_domain::{AccountId, Email, Invalid, UserId};
+use nexo_domain::{AccountId, Email, Invalid, SecurityEventType, UserId};
 use nexo_mail::{Change, Message};
-use nexo_store::{Directory, Factors, Profile, StoreError};
+use nexo_store::{Directory, Factors, Profile, StoreError, Told};
 use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
@@ -21,7 +21,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use crate::attempts::OwnAttempt;
 use crate::blocklist::Blocklist;
 use crate::policy::Weakness;
-use crate::{Auth, links, sessions};
+use crate::{Auth, activity, links, sessions};
 
 /// NIST SP 800-63B-4, section 3.1.1.2: at least 15 characters where a password is the only factor, 8 beside a
 /// second one, and room for at least 64.
@@ -284,7 +284,8 @@ pub(crate) async fn change(
     let factors = directory.factors(account, user).await?;
     change.new_password.judge_for(&profile, &factors, "/newPassword")?;
     let attempt = OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email).await?;
-    attempt.check_password(&auth.hasher, change.current_password, "/currentPassword").await?;
+    let checked = attempt.check_password(&auth.hasher, change.current_password, "/currentPassword").await;
+    activity::checked(&platform, &context, SecurityEventType::PasswordChange, checked).await?;
     let is_short = change.new_password.is_short();
     let new = auth.hasher.hash(change.new_password).await?;
     // Before as well as after: whoever's answer is lost now cannot try again with the old password,
@@ -295,7 +296,8 @@ pub(crate) async fn change(
     let mail = links::outgoing(&platform.clock, Some(principal.account), &profile.email, message)?;
     let length = Length { directory: &directory, account, user, factors: &factors, is_short };
     length.note_before().await?;
-    directory.change_password(&profile.email, &attempt.login.password_hash, &new, &mail).await?;
+    let told = Told { mail: &mail, event: &context.event(SecurityEventType::PasswordChange) };
+    directory.change_password(&profile.email, &attempt.login, &new, told).await?;
     length.note_after().await?;
     attempt.forgive().await;
     sessions::end_all_but(&directory, &principal, &principal.session).await?;

@@ -11,12 +11,13 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use nexo_api::{Input, OptionalBody, Platform, Problem, RequestContext};
+use nexo_domain::SecurityEventType;
 use nexo_identity::{Principal, RefreshToken, Standing};
-use nexo_store::{Directory, Rotation, Session, SessionUse};
+use nexo_store::{Rotation, Session, SessionUse};
 use serde::Deserialize;
 
 use crate::tokens::{TokenDelivery, from_cookie};
-use crate::{Auth, sessions};
+use crate::{Auth, activity, sessions};
 
 /// A session ends when its refresh token was not used for so many seconds.
 pub(crate) const IDLE_SECONDS: i64 = 30 * 24 * 3600;
@@ -59,7 +60,7 @@ pub(crate) async fn refresh(
     let session = match directory.rotate(&token, &next).await? {
         Rotation::Rotated(session) => session,
         Rotation::Gone => return Err(refused("the session is over")),
-        Rotation::Found(session) => judge(&platform, &directory, &token, session).await?,
+        Rotation::Found(session) => judge(&platform, &context, &token, session).await?,
     };
     let access = directory.access(&token.account, &token.user).await?;
     let access = access.filter(|access| access.admits(&token.session));
@@ -74,7 +75,7 @@ pub(crate) async fn refresh(
 /// What a token that is not the current one means.
 async fn judge(
     platform: &Platform,
-    directory: &Directory,
+    context: &RequestContext,
     token: &RefreshToken,
     session: Session,
 ) -> Result<Session, Problem> {
@@ -86,7 +87,11 @@ async fn judge(
     if just_spent && now - session.last_use.rotated_at.as_millis() <= GRACE_MS {
         return Ok(session);
     }
-    directory.end_session(&token.account, &token.user, &token.session).await?;
+    let RefreshToken { account, user, session, .. } = token;
+    platform.directory(context.meter()).end_session(account, user, session).await?;
+    // Whoever it was has a token of the user's, and need not be the user.
+    let event = context.event(SecurityEventType::RefreshTokenReuse).failed();
+    platform.note(context, account, user, &activity::with_session(event, session)).await;
     Err(refused("a spent refresh token was used again: the session was ended"))
 }
 

@@ -9,8 +9,8 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
-use nexo_api::{Body, Caller, FieldErrors, Input, Platform, Problem, RequestContext};
-use nexo_domain::{AccountId, Email, Role, RoleRef, Text};
+use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
+use nexo_domain::{AccountId, Email, Role, RoleRef, SecurityEventType, Text};
 use nexo_identity::{Clock, Link, Principal, Purpose, Standing};
 use nexo_mail::Message;
 use nexo_store::{Access, Login, NewAccount, NewUser, PendingRegistration, Profile};
@@ -19,7 +19,7 @@ use serde::Deserialize;
 use crate::attempts::{self, Limit, digest, network};
 use crate::password::{Owner, Password};
 use crate::tokens::{TokenDelivery, User};
-use crate::{Auth, links, sessions};
+use crate::{Auth, activity, links, sessions};
 
 /// A company that starts.
 #[derive(Deserialize)]
@@ -108,7 +108,7 @@ pub(crate) async fn confirm(
     let account = clock.mint().map_err(|error| Problem::internal(&error))?;
     let names = [new.first_name, new.last_name];
     let person = Person { email: new.email, names, password_hash: new.password_hash };
-    let owner = person.joins(clock, &context.caller(), account, access)?;
+    let owner = person.joins(clock, &context, account, access, SecurityEventType::Register)?;
     let (principal, user) = logged_in(&owner);
     let network = network(&context.caller().ip);
     let account = NewAccount { company: new.company, owner };
@@ -126,22 +126,26 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// The user that the person becomes in `account`, logged in from where `caller` is.
+    /// The user that the person becomes in `account`, logged in by the request.
     pub(crate) fn joins(
         self,
         clock: &Clock,
-        caller: &Caller,
+        context: &RequestContext,
         account: AccountId,
         access: Access,
+        r#type: SecurityEventType,
     ) -> Result<NewUser, Problem> {
         let minted = |error| Problem::internal(&error);
         let user = clock.mint().map_err(minted)?;
+        let caller = context.caller();
         let networks = vec![digest(&self.email, &network(&caller.ip))];
         let password_hash = self.password_hash;
         let login = Login { account_id: account, user_id: user, password_hash, networks };
         let profile = Profile::new(user, self.email, self.names, &access, clock.now());
         let session = clock.mint().map_err(minted)?;
-        Ok(NewUser { account, user, profile, login, session, state: sessions::begin(clock, caller), access })
+        let state = sessions::begin(clock, &caller);
+        let event = activity::with_session(context.event(r#type).by(user), &session);
+        Ok(NewUser { account, user, profile, login, session, state, access, event })
     }
 }
 

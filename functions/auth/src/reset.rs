@@ -8,10 +8,10 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext};
-use nexo_domain::Email;
+use nexo_domain::{Email, SecurityEventType};
 use nexo_identity::{Link, Purpose};
 use nexo_mail::{Change, Message};
-use nexo_store::{Candidate, PendingReset};
+use nexo_store::{Candidate, PendingReset, Told};
 use serde::Deserialize;
 
 use crate::attempts::{self, Limit};
@@ -90,7 +90,8 @@ pub(crate) async fn confirm(
     let cleared = Limit::for_email(&email).attempts;
     let length = Length { directory: &directory, account, user, factors: &factors, is_short };
     length.note_before().await?;
-    links::done(directory.reset_password(&link, &email, &login, &new, &cleared, &mail).await?)?;
+    let told = Told { mail: &mail, event: &context.event(SecurityEventType::PasswordReset) };
+    links::done(directory.reset_password(&link, &email, &login, &new, &cleared, told).await?)?;
     // The password is set. What stays noted is put right by the next change.
     let _ = length.note_after().await;
     // One that began since is over too; this only takes it out of the user's list.

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Caller, Id, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{AccountId, SessionId, Timestamp, UserId, kind};
+use nexo_domain::{AccountId, SecurityEventType, SessionId, Timestamp, UserId, kind};
 use nexo_identity::{Clock, Principal};
 use nexo_store::{Directory, Session, SessionUse};
 use serde::Serialize;
 
+use crate::activity;
 use crate::refresh::IDLE_SECONDS;
 
 /// A session that begins now.
@@ -116,5 +117,7 @@ pub(crate) async fn revoke(
         return Err(Problem::not_found());
     }
     directory.end_session(&principal.account, &principal.user, &session).await?;
+    let event = activity::with_session(context.event(SecurityEventType::SessionEnd), &session);
+    platform.note(&context, &principal.account, &principal.user, &event).await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

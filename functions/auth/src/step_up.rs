@@ -63,7 +63,8 @@ pub(crate) async fn step_up(
         Outcome::Right(challenge) => (Some(&factors), challenge),
     };
     let session = ProvenSession::Renewed(&principal.session, clock.now_seconds());
-    let proof = Proof { account, user, session, login: None, factors, challenge: challenge.as_ref() };
+    let proof =
+        Proof { account, user, session, login: None, factors, challenge: challenge.as_ref(), event: None };
     directory.record(&proof).await?;
     attempt.forgive().await;
     Ok(StatusCode::NO_CONTENT.into_response())

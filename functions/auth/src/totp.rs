@@ -158,6 +158,7 @@ pub(crate) async fn confirm(
         login: None,
         factors: Some(&factors),
         challenge: None,
+        event: None,
     };
     directory.record(&proof).await?;
     attempt.forgive().await;

@@ -21,7 +21,7 @@ use crate::user::User;
 /// The function's routes.
 pub fn routes(platform: &Platform) -> Routes {
     let platform = platform.always_checking_the_session();
-    let [change, remove] = users::OPERATIONS;
+    let [change, remove, activity] = users::OPERATIONS;
     let [invite, resend] = invitations::OPERATIONS;
     let [list_roles, create_role, get_role, change_role, delete_role, effective] = roles::OPERATIONS;
     let [list_teams, create_team, get_team, rename_team, delete_team] = teams::OPERATIONS;
@@ -29,6 +29,7 @@ pub fn routes(platform: &Platform) -> Routes {
     list_and_get::<User>(&platform)
         .on(change, users::change)
         .on(remove, users::remove)
+        .on(activity, users::activity)
         .and(
             list_get_and_delete::<Invitation>(&platform)
                 .on(invite, invitations::create)

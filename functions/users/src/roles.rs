@@ -7,8 +7,10 @@ use nexo_api::{
     Access as Who, Body, Code, FieldErrors, IfMatch, Input, Named, Operation, Patch, Platform, Problem,
     Tenant, Verb, created, json, shape, with_etag,
 };
-use nexo_domain::{CustomRole, Grant, Invalid, Permission, Role, RoleId, RoleRef, Text, Timestamp};
-use nexo_store::{Filter, Organization, StoreError};
+use nexo_domain::{
+    CustomRole, Grant, Invalid, Permission, Role, RoleId, RoleRef, SecurityEventType, Text, Timestamp,
+};
+use nexo_store::{Filter, Organization, SecurityEvent, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::grant::{Caller, Tries};
@@ -232,7 +234,8 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let id: RoleId = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
     let now = platform.clock.now();
-    let role = revise(&tenant, |organization| {
+    let event = changed(&tenant, &RoleRef::Custom(id), "created");
+    let role = revise(&tenant, Some(event), |organization| {
         let RoleInput { name, description, parent_ids, permissions } = input.clone();
         let role = CustomRole {
             id,
@@ -260,7 +263,8 @@ pub(crate) async fn change(
 ) -> Result<Response, Problem> {
     let now = platform.clock.now();
     let has = |name: &str| fields.iter().any(|field| field == name);
-    let role = revise(&tenant, |organization| {
+    let event = changed(&tenant, &id, "changed");
+    let role = revise(&tenant, Some(event), |organization| {
         let mut role = own(organization, &id, expected)?.clone();
         judge(&tenant, organization)?.may_grant(organization, &[id])?;
         let RoleInput { name, description, parent_ids, permissions } = values.clone();
@@ -304,7 +308,8 @@ pub(crate) async fn delete(
             return in_use("A user");
         }
         organization.roles.remove(&role);
-        let outcome = tenant.write_organization(&organization).await;
+        let event = changed(&tenant, &id, "deleted");
+        let outcome = tenant.write_organization(&organization, Some(&event)).await;
         if tries.settle(outcome)?.is_some() {
             break;
         }
@@ -346,16 +351,22 @@ fn put(tenant: &Tenant, organization: &mut Organization, role: CustomRole) -> Re
     organization.roles.get(&id).cloned().ok_or_else(|| Problem::internal(&"a role that was put is not there"))
 }
 
-/// Reads roles and teams, changes them, and writes them.
+/// What whoever changes a role is told of it.
+fn changed(tenant: &Tenant, role: &RoleRef, change: &str) -> SecurityEvent {
+    tenant.event(SecurityEventType::RoleChange).with("roleId", role.to_string()).with("change", change)
+}
+
+/// Reads roles and teams, changes them, and writes them with the event.
 pub(crate) async fn revise<T>(
     tenant: &Tenant,
+    event: Option<SecurityEvent>,
     change: impl Fn(&mut Organization) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
     let mut tries = Tries::default();
     loop {
         let mut organization = tenant.organization().await?;
         let changed = change(&mut organization)?;
-        let outcome = tenant.write_organization(&organization).await.map(|()| changed);
+        let outcome = tenant.write_organization(&organization, event.as_ref()).await.map(|()| changed);
         if let Some(done) = tries.settle(outcome)? {
             return Ok(done);
         }

@@ -135,7 +135,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let id: TeamId = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
     let now = platform.clock.now();
-    let team = revise(&tenant, |organization| {
+    let team = revise(&tenant, None, |organization| {
         Caller::judge(&tenant, organization, Permission::RoleManage)?;
         if organization.teams.len() >= MOST_TEAMS {
             let most = format!("cannot be added: an account has at most {MOST_TEAMS} teams");
@@ -159,7 +159,7 @@ pub(crate) async fn rename(
     Patch { values, fields }: Patch<TeamInput>,
 ) -> Result<Response, Problem> {
     let now = platform.clock.now();
-    let team = revise(&tenant, |organization| {
+    let team = revise(&tenant, None, |organization| {
         Caller::judge(&tenant, organization, Permission::RoleManage)?;
         find(organization, &id, expected)?;
         if !fields.is_empty() {

@@ -1,11 +1,12 @@
-//! `PATCH` and `DELETE /api/users/{id}`: what a user may do, and whether it can log in.
+//! `PATCH` and `DELETE /api/users/{id}`: what a user may do, and whether it can log in. And what happened to
+//! that, `GET /api/users/{id}/activity`.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{
-    Access as Who, Code, FieldErrors, Id, IfMatch, Input, Operation, Patch, Platform, Problem, Tenant, Verb,
-    answer, shape,
+    Access as Who, Activity, ActivityQuery, Code, FieldErrors, Id, IfMatch, Input, Operation, Patch,
+    Platform, Problem, Tenant, Verb, answer, json, shape,
 };
 use nexo_domain::{Permission, RoleRef, TeamId, Timestamp, UserId, UserStatus, kind};
 use nexo_store::{Access, Member, MemberChange, Organization, StoreError};
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::grant::{Caller, Tries};
 use crate::user::{User, entity};
 
-pub(crate) const OPERATIONS: [Operation; 2] = [
+pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation {
         method: Verb::Patch,
         path: "/{id}",
@@ -34,6 +35,16 @@ pub(crate) const OPERATIONS: [Operation; 2] = [
         problems: &[400, 404, 409, 412],
         success: 204,
         shape: shape!(|draft| _ = draft.id::<kind::User>().if_match()),
+    },
+    Operation {
+        method: Verb::Get,
+        path: "/{id}/activity",
+        id: "listUserActivity",
+        summary: "What happened to a user's access within 180 days, newest first",
+        access: Who::Needs(Permission::UserManage),
+        problems: &[400, 404],
+        success: 200,
+        shape: shape!(|draft| _ = draft.id::<kind::User>().activity()),
     },
 ];
 
@@ -143,6 +154,15 @@ pub(crate) async fn remove(
     }
     write(&tenant, id, expected, |_, _| Ok(None)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Lists a user's events.
+pub(crate) async fn activity(
+    tenant: Tenant,
+    Id(id): Id<kind::User>,
+    ActivityQuery(query): ActivityQuery,
+) -> Result<Response, Problem> {
+    Ok(json(StatusCode::OK, &Activity::from(tenant.events(&id, &query).await?)))
 }
 
 /// Reads a user, judges what is to become of it, and writes that.

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::context::{REQUEST_ID, RequestContext};
 use crate::problem::{Code, Raised};
-use crate::{Platform, Problem, Routes};
+use crate::{Platform, Problem, Routes, denials};
 
 /// The gateway gives up after 30 s, with a body of its own; a request ends before that with ours.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -51,6 +51,11 @@ async fn surround(
             .into_response(),
     };
     let raised = response.extensions_mut().remove::<Raised>();
+    if let Some(Raised(problem)) = &raised {
+        let operation = format!("{method} {}", route.as_deref().unwrap_or_default());
+        let patience = deadline.saturating_sub(begun.elapsed());
+        denials::note(&platform, &context, problem, operation, patience).await;
+    }
     let now = platform.clock.now();
     if let Some(Raised(problem)) = &raised {
         let allowed = response.headers().get(ALLOW).and_then(|allow| allow.to_str().ok());

@@ -9,9 +9,9 @@ use http::HeaderMap;
 use http::header::USER_AGENT;
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext as GatewayContext;
-use nexo_domain::Reach;
+use nexo_domain::{Reach, SecurityEventType};
 use nexo_identity::{Principal, Verified};
-use nexo_store::{Meter, RequestInfo};
+use nexo_store::{Meter, RequestInfo, SecurityEvent};
 
 /// One request: its id, who made it, and what it costs. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -103,7 +103,22 @@ impl RequestContext {
 
     /// What the store notes of the request.
     pub fn info(&self) -> RequestInfo {
-        RequestInfo { request_id: self.0.request_id.clone(), meter: self.0.meter.clone() }
+        let Inner { request_id, meter, ip, user_agent, .. } = self.0.as_ref();
+        RequestInfo {
+            request_id: request_id.clone(),
+            ip: ip.clone(),
+            user_agent: user_agent.clone(),
+            meter: meter.clone(),
+        }
+    }
+
+    /// Something that this request did to somebody's access.
+    pub fn event(&self, r#type: SecurityEventType) -> SecurityEvent {
+        let event = SecurityEvent::new(r#type, &self.info());
+        match self.principal() {
+            Some(principal) => event.by(principal.user),
+            None => event,
+        }
     }
 }
 

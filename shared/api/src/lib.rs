@@ -9,9 +9,11 @@
 //! - With the feature `openapi`, [`openapi`] describes the same routes.
 #![warn(missing_docs)]
 
+mod activity;
 mod app;
 mod body;
 mod context;
+mod denials;
 mod extract;
 mod idempotency;
 mod list;
@@ -26,6 +28,7 @@ mod routes;
 mod serve;
 mod strict;
 
+pub use activity::{Activity, ActivityQuery};
 pub use app::{app, app_with_deadline};
 pub use body::{Body, Input, OptionalBody, Patch};
 pub use context::{Caller, RequestContext};

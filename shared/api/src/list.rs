@@ -30,7 +30,7 @@ pub enum FilterKind {
     NamePrefix,
 }
 
-const DEFAULT_LIMIT: usize = 25;
+pub(crate) const DEFAULT_LIMIT: usize = 25;
 pub(crate) const LARGEST_LIMIT: usize = 100;
 
 /// The sorts every list has; a leading `-` turns one around.
@@ -55,19 +55,14 @@ impl ListRequest {
         scope: &TenantScope,
         cursors: &CursorKey,
     ) -> Result<Self, Problem> {
-        let given: Vec<(String, String)> = serde_urlencoded::from_str(query)
-            .map_err(|_| Problem::new(Code::MalformedRequest, "The query string cannot be read."))?;
         let mut limit = DEFAULT_LIMIT;
         let (mut cursor, mut sort) = (None, DEFAULT_SORT.to_owned());
         let mut wanted: Vec<(&'static str, String, FilterKind)> = Vec::new();
-        for (position, (name, value)) in given.iter().enumerate() {
-            if given[..position].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Problem::invalid_parameter(name, "is given twice"));
-            }
-            match name.as_str() {
+        read_parameters(query, |name, value| {
+            match name {
                 "limit" => limit = read_limit(value)?,
-                "cursor" => cursor = Some(value),
-                "sort" => sort.clone_from(value),
+                "cursor" => cursor = Some(value.to_owned()),
+                "sort" => value.clone_into(&mut sort),
                 _ => {
                     let filter = filters.iter().find(|filter| filter.name == name);
                     let filter =
@@ -77,20 +72,22 @@ impl ListRequest {
                     wanted.push((filter.name, value, filter.kind));
                 }
             }
-        }
+            Ok(())
+        })?;
         let (order, descending) = read_sort(&sort)?;
         wanted.sort_by_key(|(name, ..)| *name);
         let mut bound_to = sort;
         for (name, value, _) in &wanted {
             bound_to.extend(["\u{1f}", name, "=", value]);
         }
-        let after =
-            cursor.map(|cursor| cursors.open(scope, route, &bound_to, cursor)).transpose().map_err(|_| {
+        let after = cursor.map(|cursor| cursors.open(scope, route, &bound_to, &cursor)).transpose().map_err(
+            |_| {
                 Problem::new(
                     Code::InvalidCursor,
                     "Use `nextCursor` of the page before, with the same filters and sort.",
                 )
-            })?;
+            },
+        )?;
         let filters = wanted
             .into_iter()
             .map(|(_, value, kind)| match kind {
@@ -103,7 +100,23 @@ impl ListRequest {
     }
 }
 
-fn read_limit(value: &str) -> Result<usize, Problem> {
+/// Has `read` take each parameter of a query string, none of which is given twice.
+pub(crate) fn read_parameters(
+    query: &str,
+    mut read: impl FnMut(&str, &str) -> Result<(), Problem>,
+) -> Result<(), Problem> {
+    let given: Vec<(String, String)> = serde_urlencoded::from_str(query)
+        .map_err(|_| Problem::new(Code::MalformedRequest, "The query string cannot be read."))?;
+    for (position, (name, value)) in given.iter().enumerate() {
+        if given[..position].iter().any(|(earlier, _)| earlier == name) {
+            return Err(Problem::invalid_parameter(name, "is given twice"));
+        }
+        read(name, value)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read_limit(value: &str) -> Result<usize, Problem> {
     match value.parse() {
         // Rust would take a sign, too.
         Ok(limit) if (1..=LARGEST_LIMIT).contains(&limit) && !value.starts_with('+') => Ok(limit),

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::body::Input;
-use crate::list::{DEFAULT_SORT, FilterKind, LARGEST_LIMIT, SORTS};
+use crate::list::{DEFAULT_LIMIT, DEFAULT_SORT, FilterKind, LARGEST_LIMIT, SORTS};
 use crate::routes::{Access, Operation};
 use crate::{Resource, Routes, VERSION};
 
@@ -113,16 +113,22 @@ impl Draft<'_> {
         )
     }
 
+    /// The answer is a list of security events.
+    pub fn activity(&mut self) -> &mut Self {
+        self.limit("Events on a page");
+        let cursor = self.generator.subschema_for::<nexo_domain::SecurityEventId>().to_value();
+        self.query("cursor", "`nextCursor` of the page before, with the same type", &cursor);
+        let types = self.generator.subschema_for::<nexo_domain::SecurityEventType>().to_value();
+        self.query("type", "Only events of this type", &types);
+        self.answer::<crate::Activity>()
+    }
+
     pub(crate) fn list<R: Resource>(&mut self) {
         let plural = R::PATH.rsplit('/').next().unwrap_or(R::NAME);
         self.operation_id = format!("list{}", capital(plural));
         let sorts: Vec<String> =
             SORTS.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
-        self.query(
-            "limit",
-            "Records on a page",
-            &json!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": 25}),
-        );
+        self.limit("Records on a page");
         self.query(
             "cursor",
             "`nextCursor` of the page before, with the same sort and filters",
@@ -214,6 +220,12 @@ impl Draft<'_> {
     fn answered_with<R: Resource>(&mut self) {
         self.answer = Some(self.entity::<R>());
         self.etag();
+    }
+
+    fn limit(&mut self, description: &str) {
+        let schema =
+            json!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT});
+        self.query("limit", description, &schema);
     }
 
     fn query(&mut self, name: &str, description: &str, schema: &Value) {

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use aws_credential_types::Credentials;
+use nexo_domain::{AccountId, UserId};
 use nexo_identity::{Clock, CredentialCache, CredentialVendor, Verifier};
-use nexo_store::{Directory, Meter, Store, StoreConfig, StsVendor};
+use nexo_store::{Directory, Meter, SecurityEvent, Store, StoreConfig, StsVendor};
 use nexo_tenant_key::CursorKey;
+
+use crate::RequestContext;
+use crate::denials::Denials;
 
 /// Receives one line of JSON for each request.
 pub type LogSink = Arc<dyn Fn(&str) + Send + Sync>;
@@ -25,6 +29,8 @@ pub struct Platform {
     pub clock: Clock,
     /// Where log lines go.
     pub log: LogSink,
+    /// Which denials were noted.
+    pub(crate) denials: Arc<Denials>,
 }
 
 impl Platform {
@@ -39,6 +45,7 @@ impl Platform {
             store,
             clock,
             log: Arc::new(log_to_stderr),
+            denials: Arc::default(),
         }
     }
 
@@ -80,6 +87,19 @@ impl Platform {
     /// The directory, counted by `meter`.
     pub fn directory(&self, meter: &Meter) -> Directory {
         Directory::new(self.store.clone(), meter.clone())
+    }
+
+    /// Keeps an event for a user, after what it is about. What was done stays done if that fails.
+    pub async fn note(
+        &self,
+        context: &RequestContext,
+        account: &AccountId,
+        user: &UserId,
+        event: &SecurityEvent,
+    ) {
+        if let Err(error) = self.directory(context.meter()).note(account, user, event).await {
+            context.warn(format!("security event not kept: {error}"));
+        }
     }
 
     /// A variable of the function's environment.

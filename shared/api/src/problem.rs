@@ -315,6 +315,15 @@ impl Problem {
         self.0.code
     }
 
+    /// The permission that is missing, where that is why access was denied.
+    pub(crate) fn permission(&self) -> Option<&str> {
+        if self.0.code == Code::PermissionDenied {
+            self.0.extensions.get("permission")?.as_str()
+        } else {
+            None
+        }
+    }
+
     /// What really happened, for the log and nobody else.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()

@@ -2,6 +2,7 @@
 //! accounts and users for `auth`, whose role alone reaches those.
 
 mod access;
+mod activity;
 mod factors;
 mod invitations;
 mod logins;
@@ -29,6 +30,7 @@ use crate::{Store, StoreError};
 
 pub(crate) use access::TeamMembers;
 pub use access::{Access, Candidate, Organization, Team};
+pub use activity::Told;
 pub use factors::{Factors, Passkey, PendingTotp, Totp};
 pub(crate) use invitations::INVITATION_LINK;
 pub use invitations::PendingInvitation;

@@ -148,8 +148,7 @@ impl Expression {
 
     /// The text of `attribute > number`.
     pub(crate) fn greater_number(&mut self, attribute: &str, value_name: &str, number: i64) -> String {
-        let name = self.name(attribute);
-        format!("{name} > {}", self.value(value_name, AttributeValue::N(number.to_string())))
+        self.greater(attribute, value_name, AttributeValue::N(number.to_string()))
     }
 
     /// The text of `function(attribute, value)`.
@@ -178,6 +177,12 @@ impl Expression {
     pub(crate) fn less(&mut self, attribute: &str, value_name: &str, value: AttributeValue) -> String {
         let name = self.name(attribute);
         format!("{name} < {}", self.value(value_name, value))
+    }
+
+    /// The text of `attribute > value`.
+    pub(crate) fn greater(&mut self, attribute: &str, value_name: &str, value: AttributeValue) -> String {
+        let name = self.name(attribute);
+        format!("{name} > {}", self.value(value_name, value))
     }
 
     /// The update is made only if `condition`, a text made with this expression's placeholders, holds.

@@ -13,6 +13,7 @@ mod batch;
 mod client;
 mod directory;
 mod error;
+mod events;
 mod expression;
 mod invitations;
 mod list;
@@ -29,9 +30,10 @@ pub use directory::{
     Access, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView, NewAccount,
     NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail, PendingInvitation, PendingRegistration,
     PendingReset, PendingTotp, Profile, ProfileChange, Proof, ProvenSession, Rotation, Session, SessionUse,
-    Side, Spent, Team, Totp, Used,
+    Side, Spent, Team, Told, Totp, Used,
 };
 pub use error::StoreError;
+pub use events::{Actor, EventPage, EventQuery, SecurityEvent};
 pub use invitations::Offer;
 pub use list::{Filter, ListQuery, Listed, Order};
 pub use members::{Account, Member, MemberChange, MemberRefusal};

@@ -5,12 +5,14 @@
 //! team, and the right of whoever changes it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Role, RoleRef, TeamId, Text, Timestamp, UserId, UserStatus};
+use nexo_domain::{Role, RoleRef, SecurityEventType, TeamId, Text, Timestamp, UserId, UserStatus};
 use nexo_tenant_key::Key;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::batch::batch;
 use crate::directory::TeamMembers;
+use crate::events::{self, EventPage, EventQuery, SecurityEvent};
 use crate::expression::Expression;
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
 use crate::table::{Stamp, Updated, version};
@@ -99,6 +101,7 @@ pub(crate) enum Part {
     Joined,
     Left,
     Mail,
+    Event,
 }
 
 impl TenantTable {
@@ -125,13 +128,21 @@ impl TenantTable {
         Ok(item.map(read).transpose()?.unwrap_or_default())
     }
 
-    /// Writes the roles and teams, if they still are of the version that `next` was made from.
+    /// Writes the roles and teams, if they still are of the version that `next` was made from, and the event
+    /// that whoever asks is told, if there is one.
     ///
     /// # Errors
     /// [`MemberRefusal::Changed`] when they are not.
-    pub async fn write_organization(&self, next: &Organization) -> Result<(), MemberRefusal> {
+    pub async fn write_organization(
+        &self,
+        next: &Organization,
+        event: Option<&SecurityEvent>,
+    ) -> Result<(), MemberRefusal> {
         let mut transaction = Transaction::new(&self.store.table);
         self.put_organization(&mut transaction, next)?;
+        if let Some(event) = event {
+            self.note_in(&mut transaction, &self.scope.principal().user, event)?;
+        }
         self.settle(transaction, &self.stamp()?).await
     }
 
@@ -198,8 +209,27 @@ impl TenantTable {
         }
     }
 
-    /// Changes what users may do, or removes them, all or none. `organization` is what the change was
-    /// judged by.
+    /// Something that whoever asks did.
+    pub fn event(&self, r#type: SecurityEventType) -> SecurityEvent {
+        SecurityEvent::new(r#type, &self.request).by(self.scope.principal().user)
+    }
+
+    /// A page of a user's events; those of a removed user are there as long as they are kept.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn events(&self, user: &UserId, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let oldest = self.scope.event(user, &events::oldest(&self.store));
+        let range = (oldest.partition().as_str(), oldest.sort());
+        let page = events::list(&self.store, self.credentials(), &self.request.meter, range, query).await?;
+        if page.events.is_empty() && self.read(&self.scope.record(user), false).await?.is_none() {
+            return Err(StoreError::NotFound);
+        }
+        Ok(page)
+    }
+
+    /// Changes what users may do, or removes them, all or none, and tells each of it. `organization` is what
+    /// the change was judged by.
     ///
     /// # Errors
     /// [`MemberRefusal`].
@@ -237,6 +267,9 @@ impl TenantTable {
                 }
             }
             self.change_member(&mut transaction, &stamp, before, after.as_ref())?;
+            if let Some(event) = self.event_of(&before.access, after.as_ref()) {
+                self.note_in(&mut transaction, &before.id, &event)?;
+            }
         }
         if owners != 0 {
             let mut count = Expression::new();
@@ -255,6 +288,36 @@ impl TenantTable {
             self.hold_organization(&mut transaction, organization, &roles)?;
         }
         self.settle(transaction, &stamp).await
+    }
+
+    /// What a user is told of a change of access; nothing when it changes nothing.
+    fn event_of(&self, before: &Access, after: Option<&Access>) -> Option<SecurityEvent> {
+        let Some(after) = after else { return Some(self.event(SecurityEventType::Removal)) };
+        let fields = |access: &Access| -> [(&'static str, Value); 3] {
+            [
+                ("roleIds", json!(access.role_ids)),
+                ("teamId", json!(access.team_id)),
+                ("status", json!(access.status)),
+            ]
+        };
+        let changed = fields(before).into_iter().zip(fields(after)).filter(|(old, new)| old != new);
+        let event = changed
+            .fold(self.event(SecurityEventType::AccessChange), |event, ((name, old), (_, new))| {
+                event.with(name, json!({"old": old, "new": new}))
+            });
+        (!event.details.is_empty()).then_some(event)
+    }
+
+    fn note_in(
+        &self,
+        transaction: &mut Transaction<Part>,
+        user: &UserId,
+        event: &SecurityEvent,
+    ) -> Result<(), StoreError> {
+        let key = key_of(&self.scope.event(user, &self.store.clock.mint()?));
+        let mut absent = Expression::new();
+        absent.if_absent("pk");
+        transaction.put(Part::Event, event.of_user(key, &self.store)?, &absent)
     }
 
     /// Where roles of the account's own matter, theirs or the caller's, they must be what they were when this

@@ -23,6 +23,10 @@ use crate::{Store, StoreError};
 pub struct RequestInfo {
     /// Named on every item the request writes.
     pub request_id: String,
+    /// The address it came from.
+    pub ip: String,
+    /// The agent it came with.
+    pub user_agent: Option<String>,
     /// Counts the request's calls and units.
     pub meter: Meter,
 }

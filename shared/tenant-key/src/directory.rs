@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{AccountId, Email, InvitationId, MailId, SessionId, TeamId, UserId};
+use nexo_domain::{AccountId, Email, InvitationId, MailId, SecurityEventId, SessionId, TeamId, UserId};
 use nexo_identity::Link;
 use sha2::{Digest as _, Sha256};
 
@@ -99,6 +99,16 @@ impl DirectoryKey {
     /// Who is in a team.
     pub fn team(account: &AccountId, team: &TeamId) -> Self {
         Self::new(format!("A#{}#SES#{}", account.ulid(), team.ulid()), "TEAM")
+    }
+
+    /// Something that happened to a user's access.
+    pub fn event(account: &AccountId, user: &UserId, event: &SecurityEventId) -> Self {
+        Self::new(format!("A#{}#EVT#{}", account.ulid(), user.ulid()), event.ulid())
+    }
+
+    /// Where an event goes that is nobody's: as long as the key of [`DirectoryKey::event`], and in no account.
+    pub fn event_of_nobody(account: &AccountId, user: &UserId, event: &SecurityEventId) -> Self {
+        Self::new(format!("TRY#A#{}#{}", account.ulid(), user.ulid()), event.ulid())
     }
 
     pub(crate) fn into_parts(self) -> (String, String) {

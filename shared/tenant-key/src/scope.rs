@@ -1,6 +1,6 @@
 //! The proof that a request may touch an account's data.
 
-use nexo_domain::{AccountId, Id, IdKind, Kind, TeamId, UserId};
+use nexo_domain::{AccountId, Id, IdKind, Kind, SecurityEventId, TeamId, UserId};
 use nexo_identity::{Credentials, Principal, Verified};
 
 use crate::directory::DirectoryKey;
@@ -86,6 +86,11 @@ impl TenantScope {
     /// The key of who is in a team.
     pub fn team(&self, team: &TeamId) -> Key {
         Key::of_directory(DirectoryKey::team(self.account(), team))
+    }
+
+    /// The key of something that happened to a user's access.
+    pub fn event(&self, user: &UserId, event: &SecurityEventId) -> Key {
+        Key::of_directory(DirectoryKey::event(self.account(), user, event))
     }
 
     /// The key of an object in the bucket. It never holds a name that a user gave.

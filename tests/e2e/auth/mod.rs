@@ -1,5 +1,6 @@
 //! Accounts, logins, sessions and profiles.
 
+mod activity;
 mod attempts;
 mod bearer;
 mod cookie;

@@ -9,12 +9,12 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::body::Body;
 use futures::future::join_all;
 use nexo_api::{Platform, app};
-use nexo_domain::{AccountId, Email, Role, RoleRef, SessionId, Text, UserId};
+use nexo_domain::{AccountId, Email, Role, RoleRef, SecurityEventType, SessionId, Text, UserId};
 use nexo_identity::{Link, RefreshToken, Signer};
 use nexo_local::DoorConnector;
 use nexo_store::{
-    Access, Directory, Login, Meter, NewAccount, NewUser, PendingRegistration, Profile, Session, SessionUse,
-    StoreConfig, Used,
+    Access, Directory, Login, Meter, NewAccount, NewUser, PendingRegistration, Profile, RequestInfo,
+    SecurityEvent, Session, SessionUse, StoreConfig, Used,
 };
 use nexo_tests::{Answer, Nexo};
 use reqwest::Method;
@@ -125,6 +125,12 @@ impl Auth {
             ip: "::1".into(),
             user_agent: None,
         };
+        let request = RequestInfo {
+            request_id: "model".into(),
+            ip: "127.0.0.1".into(),
+            user_agent: None,
+            meter: Meter::default(),
+        };
         let owner = NewUser {
             account,
             user,
@@ -144,6 +150,7 @@ impl Auth {
                 last_use,
             },
             access,
+            event: SecurityEvent::new(SecurityEventType::Register, &request),
         };
         let new = NewAccount { company: Text::parse("Model").unwrap(), owner };
         let link = Link::new(&["registration"], clock.mint().unwrap());

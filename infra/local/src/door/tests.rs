@@ -118,7 +118,7 @@ async fn a_tenant_reaches_nothing_of_another() {
         let answer = call(&door, &tenant(MINE), operation, body).await;
         assert!(refused(&answer), "{operation}: {answer:?}");
     }
-    for kind in ["ACC", "USR", "MFA", &format!("SES#{MINE}")] {
+    for kind in ["ACC", "USR", "MFA", &format!("SES#{MINE}"), &format!("EVT#{MINE}")] {
         let get = json!({ "TableName": "Table", "Key": key(&format!("A#{MINE}#{kind}"), "1") });
         let answer = call(&door, &tenant(MINE), "GetItem", get).await;
         assert!(refused(&answer), "{kind}: {answer:?}");

@@ -71,7 +71,7 @@ impl Directory {
         accepted.if_equal("version", AttributeValue::N(invitation.version.to_string()));
         let (account, id) = link.invitation();
         transaction.update(Part::Link, item_key(&DirectoryKey::invitation(&account, &id)), &accepted)?;
-        Self::put_user(&mut transaction, new, &free)?;
+        self.put_user(&mut transaction, new, &free)?;
         let owns = new.access.role_ids.contains(&RoleRef::System(Role::Owner));
         if owns && new.access.status == UserStatus::Active {
             let mut counted = Expression::new();

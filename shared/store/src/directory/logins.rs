@@ -7,11 +7,11 @@ use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
 use super::pending::Part;
-use super::{Directory, Outgoing, Used, item_key, read, whole};
+use super::{Directory, Told, Used, item_key, read, whole};
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::transaction::Transaction;
-use crate::{Access, Profile, Session, StoreError};
+use crate::{Access, Profile, SecurityEvent, Session, StoreError};
 
 /// How an address logs in. One item for each address in use, in whatever account.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -76,6 +76,8 @@ pub struct NewUser {
     pub state: Session,
     /// What the user may do.
     pub access: Access,
+    /// What the user's events say of it.
+    pub event: SecurityEvent,
 }
 
 impl Directory {
@@ -104,12 +106,13 @@ impl Directory {
             whole(&DirectoryKey::account(&owner.account), "account", account),
             &absent,
         )?;
-        Self::put_user(&mut transaction, owner, &free)?;
+        self.put_user(&mut transaction, owner, &free)?;
         Used::of(self.transact(transaction, owner.session.ulid()).await?)
     }
 
-    /// Puts a user into a transaction: its login, profile, access and session.
+    /// Puts a user into a transaction: its login, profile, access and session, and the event.
     pub(super) fn put_user(
+        &self,
         transaction: &mut Transaction<Part>,
         new: &NewUser,
         free: &Expression,
@@ -126,7 +129,7 @@ impl Directory {
         ] {
             transaction.put(Part::Rest, whole(&key, kind, item), &absent)?;
         }
-        Ok(())
+        self.note_in(transaction, Part::Rest, &new.account, &new.user, &new.event)
     }
 
     /// The login, if its user is still there. One read in any case.
@@ -214,24 +217,25 @@ impl Directory {
         self.update(&attempts.0, &change).await.map(drop)
     }
 
-    /// Sets a new password hash, if the old one still is what was read, and mails about it.
+    /// Sets a new password hash, if the old one still is what was read in `login`, and tells the user.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when it was changed meanwhile.
     pub async fn change_password(
         &self,
         email: &Email,
-        old: &str,
+        login: &Login,
         new: &str,
-        mail: &Outgoing,
+        told: Told<'_>,
     ) -> Result<(), StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
         let mut change = Expression::new();
         change.set("passwordHash", AttributeValue::S(new.into()));
-        change.if_equal("passwordHash", AttributeValue::S(old.into()));
+        change.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
         transaction.update((), item_key(&DirectoryKey::login(email)), &change)?;
-        mail.post(&mut transaction, ())?;
-        match self.transact(transaction, mail.id.ulid()).await? {
+        told.mail.post(&mut transaction, ())?;
+        self.note_in(&mut transaction, (), &login.account_id, &login.user_id, told.event)?;
+        match self.transact(transaction, told.mail.id.ulid()).await? {
             None => Ok(()),
             Some(_) => Err(StoreError::Busy),
         }

@@ -7,12 +7,12 @@ use nexo_tenant_key::DirectoryKey;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempts, Directory, Login, Outgoing, item_key, read, whole};
-use crate::StoreError;
+use super::{Attempts, Directory, Login, Outgoing, Told, item_key, read, whole};
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::table::write_id;
 use crate::transaction::{Refusal, Transaction};
+use crate::{SecurityEvent, StoreError};
 
 /// A change that waits.
 pub trait Pending: Serialize + DeserializeOwned {
@@ -197,7 +197,7 @@ impl Directory {
     }
 
     /// Replaces the password of `login` by one that its holder chose through `link`: the link is used, all
-    /// sessions end, the count of failures goes, and the mail is written, in one transaction.
+    /// sessions end, the count of failures goes, and the user is told, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the login was changed meanwhile.
@@ -208,7 +208,7 @@ impl Directory {
         login: &Login,
         new_hash: &str,
         cleared: &Attempts,
-        mail: &Outgoing,
+        told: Told<'_>,
     ) -> Result<Used, StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
         self.use_link(&mut transaction, link)?;
@@ -222,8 +222,9 @@ impl Directory {
         access.set("sessionsFrom", AttributeValue::S(self.store.clock.now().to_string())).if_exists("pk");
         let Login { account_id, user_id, .. } = login;
         transaction.update(Part::Rest, item_key(&DirectoryKey::access(account_id, user_id)), &access)?;
-        mail.post(&mut transaction, Part::Rest)?;
-        Used::of(self.transact(transaction, mail.id.ulid()).await?)
+        told.mail.post(&mut transaction, Part::Rest)?;
+        self.note_in(&mut transaction, Part::Rest, account_id, user_id, told.event)?;
+        Used::of(self.transact(transaction, told.mail.id.ulid()).await?)
     }
 
     /// Notes that one of the addresses confirmed the change that waits for `link`, and answers the change
@@ -244,8 +245,8 @@ impl Directory {
         }
     }
 
-    /// Moves a user to another address, once both have confirmed: the login, the profile and the mails, in
-    /// one transaction that uses the link.
+    /// Moves a user to another address, once both have confirmed: the login, the profile, the mails and the
+    /// event, in one transaction that uses the link.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the login was changed meanwhile.
@@ -255,6 +256,7 @@ impl Directory {
         pending: &PendingEmail,
         login: &Login,
         mails: &[Outgoing],
+        event: &SecurityEvent,
     ) -> Result<Used, StoreError> {
         let PendingEmail { account_id, user_id, old_email, new_email, .. } = pending;
         let mut transaction = Transaction::new(&self.store.table);
@@ -285,6 +287,7 @@ impl Directory {
         for mail in mails {
             mail.post(&mut transaction, Part::Rest)?;
         }
+        self.note_in(&mut transaction, Part::Rest, account_id, user_id, event)?;
         Used::of(self.transact(transaction, &write_id()?).await?)
     }
 }

@@ -5,11 +5,11 @@ use nexo_domain::{AccountId, Email, SessionId, UserId};
 use nexo_tenant_key::DirectoryKey;
 
 use super::{Attempts, Directory, Factors, Login, Outgoing, Session, factors, item_key, whole};
-use crate::StoreError;
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::table::write_id;
 use crate::transaction::Transaction;
+use crate::{SecurityEvent, StoreError};
 
 /// What follows from a user's proof of who they are: all of it is written, or nothing.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,8 @@ pub struct Proof<'a> {
     pub factors: Option<&'a Factors>,
     /// The challenge that was answered, which is good once.
     pub challenge: Option<&'a Spent>,
+    /// What the user's events say of it, if it is one.
+    pub event: Option<&'a SecurityEvent>,
 }
 
 /// A challenge that is used up.
@@ -76,7 +78,7 @@ impl Directory {
     /// [`StoreError::Spent`] when the challenge was used before; [`StoreError::Busy`] when the login, the
     /// factors or the session were changed meanwhile.
     pub async fn record(&self, proof: &Proof<'_>) -> Result<(), StoreError> {
-        let Proof { account, user, session, login, factors, challenge } = *proof;
+        let Proof { account, user, session, login, factors, challenge, event } = *proof;
         let mut transaction = Transaction::new(&self.store.table);
         let mut absent = Expression::new();
         absent.if_absent("pk");
@@ -120,6 +122,9 @@ impl Directory {
             let until = AttributeValue::N(spent.expires_at.to_string());
             let marker = whole(&spent.key, "challenge", Item::from([("expiresAt".into(), until)]));
             transaction.put(Part::Challenge, marker, &absent)?;
+        }
+        if let Some(event) = event {
+            self.note_in(&mut transaction, Part::Other, account, user, event)?;
         }
         match self.transact(transaction, &write_id()?).await? {
             None => Ok(()),
