@@ -31,6 +31,7 @@ const TOUR: &[(&str, u16)] = &[
     ("clients-delete", 204),
     ("users-list", 200),
     ("users-roles-create", 201),
+    ("users-api-keys-create", 201),
     ("fallback-not-found", 404),
     ("fallback-method-not-allowed", 405),
 ];

@@ -89,7 +89,7 @@ async fn an_accounts_credentials_do_not_reach_its_own_users_and_sessions() {
     let own = nexo.register().await;
     let (account, user) = (own.account(), table::ulid(own.user()));
     let token = nexo.tenant_token(&account).await;
-    let of_users = ["ACC", "USR", "OUT", "MFA"].map(str::to_owned);
+    let of_users = ["ACC", "USR", "OUT", "MFA", "KEY", "USE"].map(str::to_owned);
     for partition in of_users.into_iter().chain([format!("SES#{user}"), format!("EVT#{user}")]) {
         let partition = format!("A#{account}#{partition}");
         let key = json!({"pk": {"S": partition}, "sk": {"S": user}});
@@ -113,6 +113,78 @@ async fn an_accounts_credentials_do_not_reach_its_own_users_and_sessions() {
         }
     }
     assert_eq!(own.get("/api/auth/profile").await.status, 200);
+}
+
+/// What the directory role is for: of its own account all of it, of another's nothing, and no records.
+#[tokio::test]
+async fn a_directorys_credentials_reach_one_accounts_directory() {
+    let nexo = Nexo::start().await;
+    let (own, other) = two_companies(&nexo).await;
+    let token = nexo.directory_token(&own.account()).await;
+    let tags = ["ACC", "USR", "SES#x", "KEY", "USE", "CLI"];
+    for (account, tag) in [&own, &other].iter().flat_map(|company| tags.map(|tag| (company.account(), tag))) {
+        let partition = format!("A#{account}#{tag}");
+        let key = json!({"pk": {"S": partition}, "sk": {"S": "x"}});
+        let table = nexo.table_name();
+        let query = json!({
+            "TableName": table, "KeyConditionExpression": "pk = :p",
+            "ExpressionAttributeValues": {":p": {"S": partition}},
+        });
+        for (operation, body) in [
+            ("GetItem", json!({"TableName": table, "Key": key})),
+            ("PutItem", json!({"TableName": table, "Item": key})),
+            ("DeleteItem", json!({"TableName": table, "Key": key})),
+            ("Query", query),
+        ] {
+            let (status, answer) = nexo.table_call(Some(&token), operation, &body).await;
+            let is_its_own = account == own.account() && tag != "CLI";
+            let expected = if is_its_own { (200, "") } else { (400, "AccessDeniedException") };
+            assert_eq!((status, wrong::code(&answer)), expected, "{operation} {partition}");
+        }
+    }
+    let partitions = Partitions::of(&nexo, &own, &other).await;
+    let direct = client(Some(&token), "http://door.invalid", in_process(&nexo));
+    wrong::assert_refused(&nexo, &direct, &partitions, "AccessDeniedException").await;
+}
+
+/// A function's own role reads API keys and notes their use. It neither makes nor changes one.
+#[tokio::test]
+async fn a_function_that_takes_api_keys_cannot_write_them() {
+    let nexo = Nexo::start().await;
+    let own = nexo.register().await;
+    for function in nexo.server().template().functions.keys() {
+        let token = nexo.function_token(function);
+        let takes_keys = ["ClientsFunction", "UsersFunction"].contains(&function.as_str());
+        for (tag, operation, may) in [
+            ("KEY", "GetItem", takes_keys),
+            ("KEY", "UpdateItem", false),
+            ("KEY", "PutItem", false),
+            ("KEY", "DeleteItem", false),
+            ("KEY", "Query", false),
+            ("USE", "UpdateItem", takes_keys),
+            ("USE", "GetItem", false),
+            ("USE", "PutItem", false),
+            ("USE", "DeleteItem", false),
+        ] {
+            let partition = format!("A#{}#{tag}", own.account());
+            let key = json!({"pk": {"S": partition}, "sk": {"S": "x"}});
+            let mut body = match operation {
+                "PutItem" => json!({"Item": key}),
+                "Query" => json!({
+                    "KeyConditionExpression": "pk = :p",
+                    "ExpressionAttributeValues": {":p": {"S": partition}},
+                }),
+                "UpdateItem" => json!({
+                    "Key": key, "UpdateExpression": "SET lastUsedAt = :t",
+                    "ExpressionAttributeValues": {":t": {"S": "x"}},
+                }),
+                _ => json!({"Key": key}),
+            };
+            body["TableName"] = json!(nexo.table_name());
+            let (status, answer) = nexo.table_call(Some(&token), operation, &body).await;
+            assert_eq!(status == 200, may, "{function} {operation} {tag}: {answer}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -334,3 +334,46 @@ async fn security_events_cost_one_write_each() {
     let out = viewer.request(Method::POST, "/api/auth/logout");
     assert_eq!(measured(&nexo, 204, out).await.1, cost(&["BatchGetItem", "DeleteItem", "PutItem"], 2.0, 2.0));
 }
+
+#[tokio::test]
+async fn a_key_costs_two_reads_a_minute_and_a_write_an_hour() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    assert_eq!(company.get("/api/users").await.status, 200);
+    let body = json!({"name": "Program", "permissions": ["client:read"]});
+    // Read, consistently: the session and the access, and all keys there are. Written in one transaction: the
+    // key, and how often one was added.
+    let mut paths = Vec::new();
+    let mut texts = Vec::new();
+    for _ in 0..2 {
+        let request = company.request(Method::POST, "/api/api-keys").json(&body);
+        let (made, spent) = measured(&nexo, 201, request).await;
+        assert_eq!(spent, cost(&["BatchGetItem", "Query", "TransactWriteItems"], 3.0, 4.0));
+        paths.push(format!("/api/api-keys/{}", made.body["id"].as_str().unwrap()));
+        texts.push(made.body["key"].as_str().unwrap().to_owned());
+    }
+
+    // The key and its user, consistently, and the use.
+    let list = || nexo.request(Method::GET, "/api/clients").bearer_auth(&texts[0]);
+    let noted = cost(&["GetItem", "GetItem", "UpdateItem", "Query"], 2.5, 1.0);
+    let (_, spent) = measured(&nexo, 200, list()).await;
+    assert_eq!(spent, noted);
+    let (_, spent) = measured(&nexo, 200, list()).await;
+    assert_eq!(spent, cost(&["Query"], 0.5, 0.0));
+
+    let (_, spent) = measured(&nexo, 200, company.request(Method::GET, &paths[0])).await;
+    assert_eq!(spent, cost(&["BatchGetItem", "BatchGetItem"], 4.0, 0.0));
+    let (_, spent) = measured(&nexo, 200, company.request(Method::GET, "/api/api-keys")).await;
+    assert_eq!(spent, cost(&["BatchGetItem", "Query", "BatchGetItem"], 5.0, 0.0));
+    let (_, spent) = measured(&nexo, 204, company.request(Method::DELETE, &paths[1])).await;
+    assert_eq!(spent, cost(&["BatchGetItem", "TransactWriteItems"], 2.0, 4.0));
+
+    nexo.clock.advance(60_000);
+    let (_, spent) = measured(&nexo, 200, list()).await;
+    assert_eq!(spent, cost(&["GetItem", "GetItem", "Query"], 2.5, 0.0));
+    // An hour after the note; within it a look each minute.
+    nexo.clock.advance(3_540_000);
+    let (_, spent) = measured(&nexo, 200, list()).await;
+    // The public keys are an hour old, and a key does not need them.
+    assert_eq!(spent, noted);
+}

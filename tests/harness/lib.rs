@@ -282,6 +282,22 @@ impl Company<'_> {
         colleague
     }
 
+    /// A program of the user, with a key that was given these permissions.
+    pub async fn program(&self, permissions: &[&str]) -> Self {
+        let body = json!({"name": "Program", "permissions": permissions});
+        let answer = self.post("/api/api-keys", &body).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        let tokens = json!({
+            "accessToken": answer.body["key"], "keyId": answer.body["id"], "user": self.tokens["user"],
+        });
+        Self { nexo: self.nexo, email: self.email.clone(), tokens }
+    }
+
+    /// The path of the key that a program has.
+    pub fn key_path(&self) -> String {
+        format!("/api/api-keys/{}", self.tokens["keyId"].as_str().expect("a program"))
+    }
+
     /// Gives the user another role, in the table.
     pub async fn set_role(&self, role: &str) {
         let partition = format!("A#{}#SES#{}", self.account(), table::ulid(self.user()));

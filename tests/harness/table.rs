@@ -25,6 +25,13 @@ impl Nexo {
         answer.unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
+    /// The session token that `UsersFunction` gets for an account.
+    pub async fn directory_token(&self, account: &str) -> String {
+        let role = &self.server().template().roles["DirectoryRole"].arn;
+        let answer = self.assume(&self.function_token("UsersFunction"), role, account).await;
+        answer.unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
     /// What STS answers to `token`'s holder who asks for a role (an ARN) and an account: a session token,
     /// or XML.
     pub async fn assume(&self, token: &str, role: &str, account: &str) -> Result<String, String> {
@@ -76,7 +83,10 @@ impl Nexo {
 impl Company<'_> {
     /// The account's ULID, as keys hold it.
     pub fn account(&self) -> String {
-        ulid(claims(self.token())["acc"].as_str().expect("an account")).to_owned()
+        match self.token().strip_prefix(nexo_identity::API_KEY_PREFIX) {
+            Some(key) => key[..26].to_owned(),
+            None => ulid(claims(self.token())["acc"].as_str().expect("an account")).to_owned(),
+        }
     }
 
     /// An item that `auth` keeps about users.

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_api::{Caller, Code, Problem};
 use nexo_domain::{Email, UserId};
-use nexo_identity::{Clock, Principal};
+use nexo_identity::{Clock, SessionPrincipal};
 use nexo_store::{AttemptCount, Attempts, Directory, Login};
 use nexo_tenant_key::DirectoryKey;
 use sha2::{Digest as _, Sha256};
@@ -159,7 +159,7 @@ impl<'a> OwnAttempt<'a> {
     pub(crate) async fn count(
         directory: &'a Directory,
         clock: &Clock,
-        principal: &Principal,
+        principal: &SessionPrincipal,
         email: &Email,
     ) -> Result<Self, Problem> {
         let limit = Limit::for_user(&principal.user);

@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Body, Caller, Code, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, UserStatus, kind};
-use nexo_identity::{Principal, Standing};
+use nexo_identity::{SessionPrincipal, Standing};
 use nexo_mail::Message;
 use nexo_store::{AttemptCount, Candidate, Directory, Login, LoginUse, Proof, ProvenSession, Session};
 use serde::Deserialize;
@@ -123,7 +123,7 @@ struct Attempt {
 impl Attempt {
     /// Opens a session if everything is right. The user is read before anything is judged, under made-up
     /// ids where there is no login.
-    async fn open(&self, login: Option<Login>) -> Result<(Principal, Session, User), Problem> {
+    async fn open(&self, login: Option<Login>) -> Result<(SessionPrincipal, Session, User), Problem> {
         let clock = &self.platform.clock;
         let minted = |error| Problem::internal(&error);
         let (account, user) = match &login {
@@ -174,7 +174,7 @@ impl Attempt {
         };
         self.directory.record(&proof).await?;
         let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });
-        let principal = Principal { account, user, session, standing };
+        let principal = SessionPrincipal { account, user, session, standing };
         let user = User::new(&principal, &profile);
         Ok((principal, state, user))
     }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, Code, Id, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{PasskeyId, Text, Timestamp, UserStatus, kind};
-use nexo_identity::{Clock, Principal, Standing};
+use nexo_identity::{Clock, SessionPrincipal, Standing};
 use nexo_store::{Factors, Passkey, Proof, ProvenSession, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
@@ -278,7 +278,7 @@ pub(crate) async fn login(
     };
     directory.record(&proof).await?;
     let standing = Arc::new(Standing { roles: candidate.access.role_ids, ..Standing::default() });
-    let principal = Principal { account, user, session, standing };
+    let principal = SessionPrincipal { account, user, session, standing };
     let user = User::new(&principal, &candidate.profile);
     auth.answer(StatusCode::OK, &principal, &state, given.token_delivery, Some(user))
 }

@@ -6,7 +6,7 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use nexo_api::{IfMatch, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{Email, LanguageTag, RoleRef, Text, TimeZoneName, Timestamp, UserId, WebUrl};
-use nexo_identity::Principal;
+use nexo_identity::SessionPrincipal;
 use nexo_store::{Profile, ProfileChange, StoreError};
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub(crate) struct ProfileView {
     role_ids: Vec<RoleRef>,
 }
 
-fn view(principal: &Principal, profile: Profile) -> ProfileView {
+fn view(principal: &SessionPrincipal, profile: Profile) -> ProfileView {
     let Profile { email, first_name, last_name, locale, time_zone, avatar_url, created_at, version, .. } =
         profile;
     ProfileView {
@@ -63,7 +63,7 @@ fn view(principal: &Principal, profile: Profile) -> ProfileView {
     }
 }
 
-fn answer(principal: &Principal, profile: Profile) -> Response {
+fn answer(principal: &SessionPrincipal, profile: Profile) -> Response {
     let view = view(principal, profile);
     let mut response = json(StatusCode::OK, &view);
     if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", view.version)) {

@@ -12,7 +12,7 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use nexo_api::{Input, OptionalBody, Platform, Problem, RequestContext};
 use nexo_domain::SecurityEventType;
-use nexo_identity::{Principal, RefreshToken, Standing};
+use nexo_identity::{RefreshToken, SessionPrincipal, Standing};
 use nexo_store::{Rotation, Session, SessionUse};
 use serde::Deserialize;
 
@@ -68,7 +68,7 @@ pub(crate) async fn refresh(
     // The token names the roles; what those of the account's own grant is looked up where it is used.
     let standing = Standing { roles: access.role_ids, ..Standing::default() };
     let RefreshToken { account, user, session: id, .. } = token;
-    let principal = Principal { account, user, session: id, standing: Arc::new(standing) };
+    let principal = SessionPrincipal { account, user, session: id, standing: Arc::new(standing) };
     auth.answer(StatusCode::OK, &principal, &session, delivery, None)
 }
 

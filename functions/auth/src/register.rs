@@ -11,7 +11,7 @@ use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
 use nexo_domain::{AccountId, Email, Role, RoleRef, SecurityEventType, Text};
-use nexo_identity::{Clock, Link, Principal, Purpose, Standing};
+use nexo_identity::{Clock, Link, Purpose, SessionPrincipal, Standing};
 use nexo_mail::Message;
 use nexo_store::{Access, Login, NewAccount, NewUser, PendingRegistration, Profile};
 use serde::Deserialize;
@@ -150,9 +150,9 @@ impl Person {
 }
 
 /// What tokens and answers say of a new user.
-pub(crate) fn logged_in(new: &NewUser) -> (Principal, User) {
+pub(crate) fn logged_in(new: &NewUser) -> (SessionPrincipal, User) {
     let standing = Arc::new(Standing { roles: new.access.role_ids.clone(), ..Standing::default() });
-    let principal = Principal { account: new.account, user: new.user, session: new.session, standing };
+    let principal = SessionPrincipal { account: new.account, user: new.user, session: new.session, standing };
     let user = User::new(&principal, &new.profile);
     (principal, user)
 }

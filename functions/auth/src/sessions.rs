@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Caller, Id, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{AccountId, SecurityEventType, SessionId, Timestamp, UserId, kind};
-use nexo_identity::{Clock, Principal};
+use nexo_identity::{Clock, SessionPrincipal};
 use nexo_store::{Directory, Session, SessionUse};
 use serde::Serialize;
 
@@ -53,7 +53,7 @@ pub(crate) async fn end_all(
 /// Ends all sessions of a user but one.
 pub(crate) async fn end_all_but(
     directory: &Directory,
-    principal: &Principal,
+    principal: &SessionPrincipal,
     kept: &SessionId,
 ) -> Result<(), Problem> {
     end_all(directory, &principal.account, &principal.user, Some(kept)).await

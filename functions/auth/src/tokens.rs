@@ -5,7 +5,7 @@ use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use nexo_api::{Problem, json};
 use nexo_domain::{Email, RoleRef, Text, UserId};
-use nexo_identity::{ACCESS_TOKEN_SECONDS, Principal, RefreshToken};
+use nexo_identity::{ACCESS_TOKEN_SECONDS, RefreshToken, SessionPrincipal};
 use nexo_store::{Profile, Session};
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    pub(crate) fn new(principal: &Principal, profile: &Profile) -> Self {
+    pub(crate) fn new(principal: &SessionPrincipal, profile: &Profile) -> Self {
         Self {
             id: principal.user,
             email: profile.email.clone(),
@@ -82,7 +82,7 @@ impl Auth {
     pub(crate) fn answer(
         &self,
         status: StatusCode,
-        principal: &Principal,
+        principal: &SessionPrincipal,
         session: &Session,
         delivery: TokenDelivery,
         user: Option<User>,

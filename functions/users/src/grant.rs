@@ -34,6 +34,12 @@ impl Caller {
         self.covers(about_records.fold(Grants::default(), all))
     }
 
+    /// Refuses unless the caller of a request may do everything that `grants` allow. For a key, which acts for
+    /// its maker: what changes before it is written, and later, is seen when the key is used.
+    pub(crate) fn may_give_to_a_key(tenant: &Tenant, grants: Grants) -> Result<(), Problem> {
+        Self(tenant.scope().principal().standing.grants).covers(grants)
+    }
+
     fn covers(&self, grants: Grants) -> Result<(), Problem> {
         let lacking: Vec<String> = self.0.lacks(grants).map(|grant| grant.to_string()).collect();
         let Some(first) = lacking.first() else { return Ok(()) };

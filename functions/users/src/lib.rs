@@ -1,10 +1,11 @@
-//! Who works in an account, and what they may do: users, roles, teams, and the account itself.
+//! Who works in an account, and what they may do: users, roles, teams, API keys, and the account itself.
 //!
 //! Everything is reached through credentials that the engine limits to the caller's account. Logins and
 //! passwords are `auth`'s alone: this function could not read one. It looks at the session of every request,
 //! so that whoever lost a right cannot give it away.
 
 mod account;
+mod api_keys;
 mod authz;
 mod grant;
 mod invitations;
@@ -25,6 +26,7 @@ pub fn routes(platform: &Platform) -> Routes {
     let [invite, resend] = invitations::OPERATIONS;
     let [list_roles, create_role, get_role, change_role, delete_role, effective] = roles::OPERATIONS;
     let [list_teams, create_team, get_team, rename_team, delete_team] = teams::OPERATIONS;
+    let [list_keys, create_key, get_key, revoke_key] = api_keys::OPERATIONS;
     let [get_account, change_account, transfer, leave] = account::OPERATIONS;
     list_and_get::<User>(&platform)
         .on(change, users::change)
@@ -58,6 +60,13 @@ pub fn routes(platform: &Platform) -> Routes {
                 .on(change_account, account::change)
                 .on(transfer, account::transfer)
                 .on(leave, account::leave),
+        )
+        .and(
+            Routes::new(&platform, "/api/api-keys")
+                .on(list_keys, api_keys::list)
+                .on(create_key, api_keys::create)
+                .on(get_key, api_keys::get)
+                .on(revoke_key, api_keys::revoke),
         )
         .and(Routes::new(&platform, "/api/authz").on(authz::CHECK, authz::check))
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderName, HeaderValue};
+use nexo_identity::Credential;
 use serde::Serialize;
 
 use crate::context::{REQUEST_ID, RequestContext};
@@ -99,6 +100,8 @@ struct Line<'a> {
     account: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
     store_calls: u64,
     read_units: f64,
     write_units: f64,
@@ -136,6 +139,10 @@ fn line(
         latency_ms: (latency.as_secs_f64() * 1e6).round() / 1e3,
         account: principal.map(|principal| principal.account.to_string()),
         principal: principal.map(|principal| principal.user.to_string()),
+        api_key: principal.and_then(|principal| match principal.credential {
+            Credential::Session(_) => None,
+            Credential::ApiKey(key) => Some(key.to_string()),
+        }),
         store_calls: usage.calls,
         read_units: usage.read_units,
         write_units: usage.write_units,

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::header::IF_MATCH;
 use http::request::Parts;
 use nexo_domain::{IdKind, Reach};
-use nexo_identity::{Principal, Verified};
+use nexo_identity::{SessionPrincipal, Verified};
 use nexo_store::TenantTable;
 use nexo_tenant_key::TenantScope;
 
@@ -22,8 +22,8 @@ impl<S: Sync> FromRequestParts<S> for RequestContext {
     }
 }
 
-/// The verified caller.
-pub struct SignedIn(pub Verified<Principal>);
+/// The verified caller, who is logged in: an API key is refused.
+pub struct SignedIn(pub Verified<SessionPrincipal>);
 
 impl<S: Sync> FromRequestParts<S> for SignedIn {
     type Rejection = Problem;
@@ -31,10 +31,12 @@ impl<S: Sync> FromRequestParts<S> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let context = RequestContext::from_request_parts(parts, state).await?;
         // A public operation has no principal: a handler that asks for one there fails, closed.
-        let principal = context.principal().cloned();
-        principal.map(Self).ok_or_else(|| Problem::internal(&"a public operation has no principal"))
+        let principal = context.principal().ok_or_else(|| Problem::internal(&NO_PRINCIPAL))?;
+        principal.in_session().map(Self).ok_or_else(Problem::api_key_not_allowed)
     }
 }
+
+const NO_PRINCIPAL: &str = "a public operation has no principal";
 
 /// The caller's account: the table as its credentials let it be seen.
 pub struct Tenant(TenantTable);
@@ -52,7 +54,7 @@ impl FromRequestParts<Platform> for Tenant {
 
     async fn from_request_parts(parts: &mut Parts, platform: &Platform) -> Result<Self, Problem> {
         let context = RequestContext::from_request_parts(parts, platform).await?;
-        let SignedIn(principal) = SignedIn::from_request_parts(parts, platform).await?;
+        let principal = context.principal().cloned().ok_or_else(|| Problem::internal(&NO_PRINCIPAL))?;
         let cache = platform.credentials.as_ref();
         let cache = cache.ok_or_else(|| Problem::internal(&"this function has no tenant role"))?;
         let credentials =

@@ -337,7 +337,11 @@ pub fn document(functions: &[Routes]) -> Value {
         "paths": paths,
         "components": {
             "schemas": components,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {"bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An access token (a JWT), or an API key where the operation has a permission that a key can have",
+            }},
         },
     })
 }
@@ -373,8 +377,12 @@ fn describe(
     }
     let signed_in: &[u16] = match operation.access {
         Access::Public => &[],
-        Access::Enrolling => &[401],
-        _ => &[401, 403],
+        Access::Enrolling
+        | Access::EnrollingRecently
+        | Access::SignedIn
+        | Access::SignedInRecently
+        | Access::Needs(_)
+        | Access::NeedsRecent(_) => &[401, 403],
     };
     for status in operation.problems.iter().chain(signed_in).chain(&[429, 500, 503, 504]) {
         responses.insert(status.to_string(), problem_response(*status));

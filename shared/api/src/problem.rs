@@ -41,6 +41,7 @@ pub enum Code {
     PermissionDenied,
     StepUpRequired,
     MfaSetupRequired,
+    ApiKeyNotAllowed,
     NotFound,
     LinkGone,
     MethodNotAllowed,
@@ -74,6 +75,7 @@ impl Code {
             Self::PermissionDenied => "permission_denied",
             Self::StepUpRequired => "step_up_required",
             Self::MfaSetupRequired => "mfa_setup_required",
+            Self::ApiKeyNotAllowed => "api_key_not_allowed",
             Self::NotFound => "not_found",
             Self::LinkGone => "link_gone",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -100,7 +102,10 @@ impl Code {
         match self {
             Self::MalformedRequest | Self::InvalidParameter | Self::InvalidCursor => StatusCode::BAD_REQUEST,
             Self::Unauthenticated | Self::InvalidCredentials | Self::MfaRequired => StatusCode::UNAUTHORIZED,
-            Self::PermissionDenied | Self::StepUpRequired | Self::MfaSetupRequired => StatusCode::FORBIDDEN,
+            Self::PermissionDenied
+            | Self::StepUpRequired
+            | Self::MfaSetupRequired
+            | Self::ApiKeyNotAllowed => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::LinkGone => StatusCode::GONE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -133,6 +138,7 @@ impl Code {
             Self::PermissionDenied => "You may not do this",
             Self::StepUpRequired => "Prove again who you are",
             Self::MfaSetupRequired => "Set up a second factor first",
+            Self::ApiKeyNotAllowed => "An API key cannot do this",
             Self::NotFound => "Not found",
             Self::LinkGone => "This link does not work",
             Self::MethodNotAllowed => "The method is not allowed here",
@@ -191,7 +197,7 @@ impl Problem {
 
     /// 401 for whatever is wrong with the token: the caller learns no more.
     pub fn unauthenticated(cause: &impl ToString) -> Self {
-        Self::new(Code::Unauthenticated, "Send a valid access token as `Authorization: Bearer …`.")
+        Self::new(Code::Unauthenticated, "Send a valid access token or API key as `Authorization: Bearer …`.")
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             .because(cause)
     }
@@ -200,6 +206,11 @@ impl Problem {
     pub fn denied(permission: Permission) -> Self {
         Self::new(Code::PermissionDenied, format!("This needs the permission `{permission}`."))
             .with_member("permission", permission.as_str())
+    }
+
+    /// 403 for an API key at what is for people: their own logins, and what they prove who they are for.
+    pub fn api_key_not_allowed() -> Self {
+        Self::new(Code::ApiKeyNotAllowed, "This is for users who are logged in. Send an access token.")
     }
 
     /// 403 for what needs a permission to reach every record.

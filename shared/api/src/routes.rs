@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
 use http::header::AUTHORIZATION;
 use nexo_domain::Permission;
-use nexo_identity::{Demand, VerifyError};
+use nexo_identity::{ApiKey, Demand, VerifyError};
 
 use crate::context::{RequestContext, header};
 use crate::{Code, Platform, Problem};
@@ -18,7 +18,7 @@ use crate::{Code, Platform, Problem};
 pub enum Access {
     /// Anybody.
     Public,
-    /// Anybody who is signed in, for their own data.
+    /// Anybody who is signed in, for their own data. API keys are not.
     SignedIn,
     /// The same, also in a session that is for setting up a second factor only.
     Enrolling,
@@ -275,6 +275,11 @@ async fn admit(
 ) -> Result<(), Problem> {
     let context = context.ok_or_else(|| Problem::internal(&"no request context"))?;
     let token = token.ok_or_else(|| Problem::unauthenticated(&"no bearer token"))?;
+    let is_for_people = access.permission().is_none() || access.demand().recent;
+    if is_for_people && ApiKey::parse(&token).is_some() {
+        // Nothing is looked up: whatever the key, it cannot do this.
+        return Err(Problem::api_key_not_allowed());
+    }
     let directory = platform.directory(context.meter());
     let verified = platform.verifier.verify(&token, access.demand(), &directory).await;
     let principal = verified.map_err(|error| match error {
@@ -284,6 +289,12 @@ async fn admit(
         refused => Problem::unauthenticated(&refused),
     })?;
     context.set_principal(principal.clone());
+    if let Some(key) = platform.verifier.use_to_note(&principal)
+        && let Err(error) = directory.note_use(&principal.account, &key, platform.clock.now()).await
+    {
+        // Worth a line in the log, and no request's failure.
+        context.warn(format!("the use of an API key was not noted: {error}"));
+    }
     if let Some(permission) = access.permission() {
         context.set_reach(principal.reach(permission).ok_or_else(|| Problem::denied(permission))?);
     }

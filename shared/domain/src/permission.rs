@@ -91,6 +91,15 @@ impl Permission {
             Self::UserRead | Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage
         )
     }
+
+    /// Whether an API key can have it. What decides about who may do what is for people: a key that leaked
+    /// must not make others, nor users.
+    pub const fn suits_api_keys(self) -> bool {
+        match self {
+            Self::ClientRead | Self::ClientWrite | Self::ClientDelete | Self::UserRead => true,
+            Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage => false,
+        }
+    }
 }
 
 /// A permission and how far it goes, written `client:read:own`. Without a reach it goes as far as can be.

@@ -3,16 +3,38 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use nexo_domain::{AccountId, Grants, Permission, Reach, Role, RoleRef, SessionId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Grants, Permission, Reach, Role, RoleRef, SessionId, UserId};
 
-/// Who a request comes from: a user of an account, in a session.
+/// Who a request comes from: a user of an account, or a program with a key that acts for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// The account whose data the request may touch, and no other's.
     pub account: AccountId,
     /// The person.
     pub user: UserId,
-    /// The login the request belongs to.
+    /// What the request came with.
+    pub credential: Credential,
+    /// What it may do: all that the person may, or what of that the key was given.
+    pub standing: Arc<Standing>,
+}
+
+/// What a request came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A token of this login.
+    Session(SessionId),
+    /// This key.
+    ApiKey(ApiKeyId),
+}
+
+/// A user who is logged in: whom operations on one's own login are for, and whom access tokens are made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionPrincipal {
+    /// The account whose data the request may touch, and no other's.
+    pub account: AccountId,
+    /// The person.
+    pub user: UserId,
+    /// The login.
     pub session: SessionId,
     /// What the person may do.
     pub standing: Arc<Standing>,
@@ -41,6 +63,12 @@ impl Standing {
         let grants = grants.into_iter().fold(Grants::default(), Grants::union);
         Some(Self { roles: roles.to_vec(), grants, team: Vec::new() })
     }
+
+    /// What of it is also in `limit`.
+    #[must_use]
+    pub fn within(self, limit: Grants) -> Self {
+        Self { grants: self.grants.intersection(limit), ..self }
+    }
 }
 
 impl From<Role> for Standing {
@@ -66,6 +94,26 @@ pub struct Verified<T>(T);
 impl<T> Verified<T> {
     pub(crate) fn vouch(value: T) -> Self {
         Self(value)
+    }
+}
+
+impl Verified<Principal> {
+    /// The login the request belongs to; `None` when it came with a key.
+    pub fn in_session(&self) -> Option<Verified<SessionPrincipal>> {
+        let Principal { account, user, credential, standing } = self.0.clone();
+        match credential {
+            Credential::Session(session) => {
+                Some(Verified(SessionPrincipal { account, user, session, standing }))
+            }
+            Credential::ApiKey(_) => None,
+        }
+    }
+}
+
+impl From<SessionPrincipal> for Principal {
+    fn from(principal: SessionPrincipal) -> Self {
+        let SessionPrincipal { account, user, session, standing } = principal;
+        Self { account, user, credential: Credential::Session(session), standing }
     }
 }
 

@@ -14,7 +14,7 @@ use sha2::Sha256;
 
 use crate::refresh::RefreshKey;
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, PublicKey, TOKEN_TYPE};
-use crate::{Clock, Principal, ProofState};
+use crate::{Clock, ProofState, SessionPrincipal};
 
 /// For how long a key signs, in seconds of Unix time; then the next one does.
 pub const KEY_PERIOD_SECONDS: i64 = 30 * 24 * 3600;
@@ -78,7 +78,7 @@ impl Signer {
     ///
     /// # Errors
     /// When the operating system gives no random bytes, or the key cannot sign.
-    pub fn sign(&self, principal: &Principal, proof: ProofState) -> Result<String, SignError> {
+    pub fn sign(&self, principal: &SessionPrincipal, proof: ProofState) -> Result<String, SignError> {
         crate::crypto::install();
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|e| SignError::Failed(e.to_string()))?;

@@ -1,4 +1,4 @@
-//! Verifies access tokens.
+//! Verifies access tokens and API keys.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
-use nexo_domain::{AccountId, SessionId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Grants, SessionId, UserId};
 use sha2::{Digest as _, Sha256};
 
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, MAX_TOKEN_BYTES, PublicKey, TOKEN_TYPE};
-use crate::{BoxFuture, Clock, Principal, Standing, Verified};
+use crate::{
+    ApiKey, ApiKeyHash, BoxFuture, Clock, Credential, Principal, SessionPrincipal, Standing, Verified,
+};
 
-/// A revoked session is refused everywhere after at most this many seconds.
+/// A revoked session, or API key, is refused everywhere after at most this many seconds.
 pub const REVOCATION_SECONDS: i64 = 60;
 
 /// A proof of who one is counts as recent for so many seconds.
@@ -30,7 +32,10 @@ pub const LONGEST_KEY_COPY_SECONDS: i64 = 24 * 3600;
 /// seconds: a stranger's made-up tokens must not cost a read each, nor an outage one for each request.
 const KEY_REREAD_SECONDS: i64 = 10;
 
-/// Sessions, and tokens, remembered in one sandbox.
+/// The use of an API key is noted at most once in so many seconds.
+pub const KEY_USE_SECONDS: i64 = 3600;
+
+/// Sessions, tokens, and keys, remembered in one sandbox.
 const CAPACITY: usize = 10_000;
 
 /// What the reads behind a verification answer.
@@ -46,6 +51,28 @@ pub trait Directory: Send + Sync {
         user: &'a UserId,
         session: &'a SessionId,
     ) -> BoxFuture<'a, Result<Option<SessionState>, DirectoryError>>;
+
+    /// What is known of an API key, or `None` if it was revoked or never was, as in a directory without keys.
+    fn api_key<'a>(
+        &'a self,
+        account: &'a AccountId,
+        key: &'a ApiKeyId,
+    ) -> BoxFuture<'a, Result<Option<ApiKeyState>, DirectoryError>> {
+        let _ = (account, key);
+        Box::pin(async { Ok(None) })
+    }
+
+    /// What the user of an API key may do now, or `None` if it is disabled or no more. The team is there if
+    /// `limit`, what the key was given, reaches it.
+    fn standing<'a>(
+        &'a self,
+        account: &'a AccountId,
+        user: &'a UserId,
+        limit: Grants,
+    ) -> BoxFuture<'a, Result<Option<Standing>, DirectoryError>> {
+        let _ = (account, user, limit);
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// A session that exists.
@@ -92,6 +119,19 @@ impl Demand {
     }
 }
 
+/// An API key that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKeyState {
+    /// The hash of its text.
+    pub hash: ApiKeyHash,
+    /// The user it acts for.
+    pub user: UserId,
+    /// When it ends, in seconds since the Unix epoch.
+    pub expires_at: i64,
+    /// What it was given of what the user may do.
+    pub grants: Grants,
+}
+
 /// The directory could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the directory could not be read: {0}")]
@@ -115,6 +155,9 @@ pub enum VerifyError {
     /// Good, but only for setting up a second factor.
     #[error("a second factor is not set up yet")]
     NotEnrolled,
+    /// An API key that was revoked, has ended, never was, or whose user is disabled or no more.
+    #[error("not an API key that can be used")]
+    NoSuchKey,
     /// The keys or the session could not be read.
     #[error(transparent)]
     Unavailable(#[from] DirectoryError),
@@ -130,6 +173,10 @@ pub struct Verifier {
     /// Tokens whose signature was found good, by their SHA-256: to verify one is a third of a request's
     /// work, and the next request comes with the same token.
     genuine: Mutex<HashMap<[u8; 32], Genuine>>,
+    /// What a look at an API key found, by the hash of its text.
+    seen_keys: Mutex<HashMap<[u8; 32], SeenKey>>,
+    /// When the use of an API key was last noted by this sandbox.
+    noted: Mutex<HashMap<(AccountId, ApiKeyId), i64>>,
 }
 
 /// What a look at a session found.
@@ -138,6 +185,19 @@ struct Seen {
     at: i64,
     proof: ProofState,
     standing: Arc<Standing>,
+}
+
+/// What a look at an API key found; no principal when it cannot be used.
+#[derive(Clone)]
+struct SeenKey {
+    at: i64,
+    found: Option<UsableKey>,
+}
+
+#[derive(Clone)]
+struct UsableKey {
+    expires_at: i64,
+    principal: Principal,
 }
 
 /// What a token says whose signature, issuer, audience and length of life were found good.
@@ -187,11 +247,13 @@ impl Verifier {
             keys: Mutex::default(),
             seen: Mutex::default(),
             genuine: Mutex::default(),
+            seen_keys: Mutex::default(),
+            noted: Mutex::default(),
         }
     }
 
-    /// A verifier that looks at the session of every request: for functions where a revocation, or a new
-    /// role, is in force at once.
+    /// A verifier that looks at the session, or key, of every request: for functions where a revocation, or a
+    /// new role, is in force at once.
     #[must_use]
     pub fn always_checking_the_session(&self) -> Self {
         Self { trust_session_for: 0, ..Self::new(self.issuer.as_str(), self.clock.clone()) }
@@ -226,6 +288,9 @@ impl Verifier {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(VerifyError::Invalid("too long"));
         }
+        if ApiKey::is_meant(token) {
+            return self.verify_key(token, demand, directory).await;
+        }
         let digest = Sha256::digest(token).into();
         let known = lock(&self.genuine).get(&digest).cloned();
         let is_new = known.is_none();
@@ -247,7 +312,50 @@ impl Verifier {
         if is_new {
             remember(&self.genuine, digest, token, |known| known.expires_at > now);
         }
-        Ok(Verified::vouch(Principal { account, user, session, standing }))
+        Ok(Verified::vouch(SessionPrincipal { account, user, session, standing }.into()))
+    }
+
+    /// The principal of an API key. Looks at the key unless it did less than `trust_session_for` seconds ago,
+    /// also for one that cannot be used.
+    async fn verify_key(
+        &self,
+        text: &str,
+        demand: Demand,
+        directory: &dyn Directory,
+    ) -> Result<Verified<Principal>, VerifyError> {
+        let key = ApiKey::parse(text).ok_or(VerifyError::Invalid("not a well-formed API key"))?;
+        if demand.recent {
+            // No key says that its user is there.
+            return Err(VerifyError::NotRecent);
+        }
+        let now = self.clock.now_seconds();
+        // Also by a clock that stepped back.
+        let fresh = |seen: &SeenKey| now.saturating_sub(seen.at).abs() < self.trust_session_for;
+        let seen = lock(&self.seen_keys).get(key.hash().as_bytes()).cloned().filter(fresh);
+        let found = if let Some(SeenKey { found, .. }) = seen {
+            found
+        } else {
+            let found = look_at_key(&key, directory).await?;
+            let seen = SeenKey { at: now, found: found.clone() };
+            remember(&self.seen_keys, *key.hash().as_bytes(), seen, fresh);
+            found
+        };
+        let usable = found.filter(|key| key.expires_at > now).ok_or(VerifyError::NoSuchKey)?;
+        Ok(Verified::vouch(usable.principal))
+    }
+
+    /// The API key that the principal came with, if its use is to be noted now: this sandbox did not do so in
+    /// the last [`KEY_USE_SECONDS`].
+    pub fn use_to_note(&self, principal: &Principal) -> Option<ApiKeyId> {
+        let Credential::ApiKey(key) = principal.credential else { return None };
+        let now = self.clock.now_seconds();
+        let recent = |noted: &i64| (now - noted).abs() < KEY_USE_SECONDS;
+        let place = (principal.account, key);
+        if lock(&self.noted).get(&place).is_some_and(recent) {
+            return None;
+        }
+        remember(&self.noted, place, now, recent);
+        Some(key)
     }
 
     /// Reads a token, and checks all of it that does not change with time.
@@ -341,6 +449,19 @@ impl Verifier {
             (Err(error), None) => Err(error.into()),
         }
     }
+}
+
+/// What an API key may do now: no more than it was given, and no more than its user may.
+async fn look_at_key(key: &ApiKey, directory: &dyn Directory) -> Result<Option<UsableKey>, VerifyError> {
+    let (account, id) = (*key.account(), *key.id());
+    let state = directory.api_key(&account, &id).await?;
+    // Whoever knows a key's id and not its secret learns nothing, and costs one read.
+    let Some(state) = state.filter(|state| state.hash == *key.hash()) else { return Ok(None) };
+    let grants: Grants = state.grants.iter().filter(|grant| grant.permission().suits_api_keys()).collect();
+    let Some(standing) = directory.standing(&account, &state.user, grants).await? else { return Ok(None) };
+    let standing = Arc::new(standing.within(grants));
+    let principal = Principal { account, user: state.user, credential: Credential::ApiKey(id), standing };
+    Ok(Some(UsableKey { expires_at: state.expires_at, principal }))
 }
 
 /// A token taken apart, its header read, nothing of it believed yet.

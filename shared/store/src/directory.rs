@@ -1,8 +1,9 @@
-//! What functions do under their own role: public keys and sessions for all of them; logins,
+//! What functions do under their own role: public keys, sessions and API keys for all of them; logins,
 //! accounts and users for `auth`, whose role alone reaches those.
 
 mod access;
 mod activity;
+mod api_keys;
 mod factors;
 mod invitations;
 mod logins;
@@ -16,8 +17,8 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnConsumedCapacity, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure,
 };
-use nexo_domain::{AccountId, SessionId, UserId};
-use nexo_identity::{BoxFuture, DirectoryError, PublicKey, SessionState};
+use nexo_domain::{AccountId, ApiKeyId, Grants, SessionId, UserId, UserStatus};
+use nexo_identity::{ApiKeyState, BoxFuture, DirectoryError, PublicKey, SessionState, Standing};
 use nexo_tenant_key::DirectoryKey;
 
 use crate::batch::batch;
@@ -196,6 +197,34 @@ impl nexo_identity::Directory for Directory {
                 let session: Session = read(item)?;
                 let (expires_at, proof) = (session.last_use.expires_at, session.proof());
                 Ok(Some(SessionState { expires_at, proof, standing }))
+            };
+            look().await.map_err(|error: StoreError| DirectoryError(error.to_string()))
+        })
+    }
+
+    fn api_key<'a>(
+        &'a self,
+        account: &'a AccountId,
+        key: &'a ApiKeyId,
+    ) -> BoxFuture<'a, Result<Option<ApiKeyState>, DirectoryError>> {
+        Box::pin(async {
+            self.key_state(account, key).await.map_err(|error| DirectoryError(error.to_string()))
+        })
+    }
+
+    fn standing<'a>(
+        &'a self,
+        account: &'a AccountId,
+        user: &'a UserId,
+        limit: Grants,
+    ) -> BoxFuture<'a, Result<Option<Standing>, DirectoryError>> {
+        Box::pin(async move {
+            let look = async || {
+                let access = self.access(account, user).await?;
+                match access.filter(|access| access.status == UserStatus::Active) {
+                    Some(access) => self.standing_within(account, &access, limit).await.map(Some),
+                    None => Ok(None),
+                }
             };
             look().await.map_err(|error: StoreError| DirectoryError(error.to_string()))
         })

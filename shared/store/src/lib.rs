@@ -9,6 +9,7 @@
 //! a call that brings none fails before it leaves the process.
 #![warn(missing_docs)]
 
+mod api_keys;
 mod batch;
 mod client;
 mod directory;
@@ -25,6 +26,7 @@ mod table;
 mod transaction;
 mod write;
 
+pub use api_keys::StoredKey;
 pub use client::{Store, StoreConfig};
 pub use directory::{
     Access, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView, NewAccount,

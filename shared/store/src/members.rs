@@ -453,6 +453,6 @@ pub(crate) fn key_of(key: &Key) -> Item {
     key_item(key.partition().as_str(), key.sort())
 }
 
-fn read<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, StoreError> {
+pub(crate) fn read<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, StoreError> {
     Ok(serde_dynamo::from_item(item)?)
 }

@@ -5,7 +5,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{AccountId, Email, InvitationId, MailId, SecurityEventId, SessionId, TeamId, UserId};
+use nexo_domain::{
+    AccountId, ApiKeyId, Email, InvitationId, MailId, SecurityEventId, SessionId, TeamId, UserId,
+};
 use nexo_identity::Link;
 use sha2::{Digest as _, Sha256};
 
@@ -109,6 +111,22 @@ impl DirectoryKey {
     /// Where an event goes that is nobody's: as long as the key of [`DirectoryKey::event`], and in no account.
     pub fn event_of_nobody(account: &AccountId, user: &UserId, event: &SecurityEventId) -> Self {
         Self::new(format!("TRY#A#{}#{}", account.ulid(), user.ulid()), event.ulid())
+    }
+
+    /// An API key.
+    pub fn api_key(account: &AccountId, key: &ApiKeyId) -> Self {
+        Self::new(format!("A#{}#KEY", account.ulid()), key.ulid())
+    }
+
+    /// How often an account's API keys were added to. Beside the keys, under a word and not an id: ids begin
+    /// with a digit.
+    pub fn api_keys(account: &AccountId) -> Self {
+        Self::new(format!("A#{}#KEY", account.ulid()), "KEYS")
+    }
+
+    /// When an API key was last used. Apart from the key, which functions under their own roles must not write.
+    pub fn api_key_use(account: &AccountId, key: &ApiKeyId) -> Self {
+        Self::new(format!("A#{}#USE", account.ulid()), key.ulid())
     }
 
     pub(crate) fn into_parts(self) -> (String, String) {

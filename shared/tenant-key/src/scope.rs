@@ -1,6 +1,6 @@
 //! The proof that a request may touch an account's data.
 
-use nexo_domain::{AccountId, Id, IdKind, Kind, SecurityEventId, TeamId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Id, IdKind, Kind, SecurityEventId, TeamId, UserId};
 use nexo_identity::{Credentials, Principal, Verified};
 
 use crate::directory::DirectoryKey;
@@ -91,6 +91,21 @@ impl TenantScope {
     /// The key of something that happened to a user's access.
     pub fn event(&self, user: &UserId, event: &SecurityEventId) -> Key {
         Key::of_directory(DirectoryKey::event(self.account(), user, event))
+    }
+
+    /// The key of an API key.
+    pub fn api_key(&self, key: &ApiKeyId) -> Key {
+        Key::of_directory(DirectoryKey::api_key(self.account(), key))
+    }
+
+    /// The key of how often the account's API keys were added to, which stands in the partition of all of them.
+    pub fn api_keys(&self) -> Key {
+        Key::of_directory(DirectoryKey::api_keys(self.account()))
+    }
+
+    /// The key of when an API key was last used.
+    pub fn api_key_use(&self, key: &ApiKeyId) -> Key {
+        Key::of_directory(DirectoryKey::api_key_use(self.account(), key))
     }
 
     /// The key of an object in the bucket. It never holds a name that a user gave.

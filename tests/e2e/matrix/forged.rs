@@ -42,6 +42,7 @@ pub(crate) async fn authorizations(
         ("a password", "Basic b3duZXI6cGFzc3dvcmQ=".to_owned()),
         ("another scheme", format!("Token {token}")),
         ("a refresh token", format!("Bearer {}", own.refresh_token())),
+        ("an API key with a wrong checksum", format!("Bearer nexo_live_{}{}", own.account(), "A".repeat(85))),
         ("no signature", format!("Bearer {message}.")),
         ("a signature cut short", format!("Bearer {}", &token[..token.len() - 1])),
         (

@@ -1,8 +1,9 @@
-//! Every role at every operation, as docs/PERMISSIONS.md says.
+//! Every role at every operation, as docs/PERMISSIONS.md says, an API key, and whoever was disabled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::{guarded, refused};
 use futures::stream::{self, StreamExt as _};
 use nexo_domain::{Permission, Role};
 use nexo_tests::{Answer, Company, Nexo, project};
@@ -11,6 +12,9 @@ use serde_json::{Value, json};
 
 use super::api::{Operation, operations};
 use super::created;
+
+/// The column of a key that an owner gave all that a key can have.
+const API_KEY: &str = "API key";
 
 /// The policy: an operation's permission, and what each role reaches with it.
 struct Row {
@@ -27,8 +31,8 @@ fn policy() -> BTreeMap<String, Row> {
     };
     let mut lines = text.lines().filter(|line| line.starts_with('|')).map(cells);
     let head = lines.next().unwrap();
-    let roles: Vec<&'static str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-    assert_eq!(head[2..], roles, "a column for each role");
+    let roles: Vec<&'static str> = Role::ALL.iter().map(|role| role.as_str()).chain([API_KEY]).collect();
+    assert_eq!(head[2..], roles, "a column for each role, and one for a key");
     let rows = lines.skip(1).map(|cells| {
         let reach = roles.iter().copied().zip(cells[2..].iter().cloned()).collect();
         let permission = (!cells[1].is_empty()).then(|| cells[1].clone());
@@ -54,6 +58,9 @@ async fn each_role_reaches_what_the_policy_says() {
     let owner = nexo.register().await;
     let all = operations(&nexo).await;
     let policy = policy();
+    let suits = |permission: &&Permission| permission.suits_api_keys();
+    let given: Vec<_> = Permission::ALL.iter().filter(suits).map(|permission| permission.as_str()).collect();
+    let program = owner.program(&given).await;
     let mut trials = Vec::new();
     for operation in all.iter().filter(|operation| !operation.is_public()) {
         let row = &policy[&operation.name()];
@@ -61,7 +68,15 @@ async fn each_role_reaches_what_the_policy_says() {
     }
     let count = trials.len();
     let wrong: Vec<String> = stream::iter(trials)
-        .map(|(operation, role, reach)| attempt(&owner, &all, operation, role, reach))
+        .map(|(operation, role, reach)| {
+            let (owner, all, program) = (&owner, &all, &program);
+            async move {
+                if role == API_KEY {
+                    return attempt(owner, all, operation, (role, program), reach).await;
+                }
+                attempt(owner, all, operation, (role, &owner.colleague(role).await), reach).await
+            }
+        })
         .buffer_unordered(4)
         .filter_map(|outcome| async { outcome.err() })
         .collect()
@@ -70,15 +85,52 @@ async fn each_role_reaches_what_the_policy_says() {
     assert_eq!(nexo.door().log().totals().refused, 0);
 }
 
+/// Whoever was disabled is refused at once where the user is looked at each time, and everywhere within a
+/// minute: by token, and by key.
+#[tokio::test]
+async fn a_disabled_user_is_refused_at_every_operation() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let admin = owner.colleague("admin").await;
+    let program = admin.program(&["client:read", "client:write", "client:delete", "user:read"]).await;
+    let client = owner.client("Unharmed").await;
+    for caller in [&admin, &program] {
+        assert_eq!(caller.get("/api/clients").await.status, 200);
+    }
+    let path = format!("/api/users/{}", admin.user());
+    assert_eq!(owner.patch(&path, &json!({"status": "disabled"})).await.status, 200);
+    for within_a_minute in [true, false] {
+        if !within_a_minute {
+            nexo.clock.advance(nexo_identity::REVOCATION_SECONDS * 1000);
+        }
+        for operation in guarded(&nexo).await {
+            if within_a_minute && operation.path.starts_with("/api/clients") {
+                continue;
+            }
+            let path = operation.at(client["id"].as_str().unwrap());
+            let request = |caller: &Company<'_>| {
+                operation.with_example(caller.request(operation.method.clone(), &path))
+            };
+            refused(&operation, "a disabled user's token", &Answer::of(request(&admin)).await);
+            let answer = Answer::of(request(&program)).await;
+            if operation.permission.is_some() && !operation.is_recent {
+                refused(&operation, "a disabled user's key", &answer);
+            } else {
+                answer.assert_problem(403, "api_key_not_allowed");
+            }
+        }
+    }
+    assert_eq!(owner.get(&format!("/api/clients/{}", client["id"].as_str().unwrap())).await.body, client);
+}
+
 /// One role at one operation: on a record of its own and on the owner's, where it is of records.
 async fn attempt(
     owner: &Company<'_>,
     all: &[Operation],
     operation: &Operation,
-    role: &str,
+    (role, caller): (&str, &Company<'_>),
     reach: &str,
 ) -> Result<(), String> {
-    let caller = owner.colleague(role).await;
     let expect = |what: &str, answer: &Answer, wanted: bool| {
         if wanted {
             return Ok(());
@@ -86,16 +138,20 @@ async fn attempt(
         Err(format!("{role} at {}, {reach}, {what}: {answer:?}", operation.name()))
     };
     let Some(permission) = &operation.permission else {
-        let answer = send(&caller, operation, "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV").await;
-        let served = answer.status.is_success() || [404, 409, 422].contains(&answer.status.as_u16());
-        return expect("on its own data", &answer, reach == "self" && served);
+        let answer = send(caller, operation, "ses_01ARZ3NDEKTSV4RRFFQ69G5FAV").await;
+        let wanted = match reach {
+            "self" => answer.status.is_success() || [404, 409, 422].contains(&answer.status.as_u16()),
+            "no" => answer.status == 403 && answer.body["code"] == "api_key_not_allowed",
+            _ => false,
+        };
+        return expect("on its own data", &answer, wanted);
     };
     if !Permission::parse(permission).unwrap().is_about_records() {
         let target = match operation.collection() {
             Some(collection) => created(all, collection, owner, unique()).await,
             None => String::new(),
         };
-        let answer = send(&caller, operation, &target).await;
+        let answer = send(caller, operation, &target).await;
         let wanted = match reach {
             "all" => answer.status.is_success(),
             "no" => denies(&answer, operation),
@@ -107,7 +163,7 @@ async fn attempt(
     let mine = owned(owner, all, collection, caller.user()).await;
     let theirs = owned(owner, all, collection, owner.user()).await;
     if operation.collection().is_none() {
-        let answer = send(&caller, operation, "").await;
+        let answer = send(caller, operation, "").await;
         if reach == "no" {
             return expect("a collection", &answer, denies(&answer, operation));
         }
@@ -115,7 +171,7 @@ async fn attempt(
         if operation.method == Method::POST {
             return expect("a new record", &answer, answer.body["ownerId"] == caller.user());
         }
-        let shown = listed(&caller, operation).await;
+        let shown = listed(caller, operation).await;
         let wanted = shown.contains(&mine) && shown.contains(&theirs) == (reach == "all");
         return expect(&format!("shows {}", shown.len()), &answer, wanted);
     }
@@ -124,7 +180,7 @@ async fn attempt(
             let path = operation.at(id).replace("/restore", "");
             assert_eq!(owner.delete(&path).await.status, 204);
         }
-        let answer = send(&caller, operation, id).await;
+        let answer = send(caller, operation, id).await;
         let wanted = match (reach, is_mine) {
             ("no", _) => denies(&answer, operation),
             ("own", false) => answer.status == 404 && answer.body["code"] == "not_found",
@@ -139,7 +195,8 @@ async fn attempt(
 /// Whether it is a 403 that names the operation's permission.
 fn denies(answer: &Answer, operation: &Operation) -> bool {
     let named = answer.body["permission"].as_str();
-    answer.status == 403 && named == operation.permission.as_deref()
+    let is_for_people = operation.is_recent && answer.body["code"] == "api_key_not_allowed";
+    answer.status == 403 && (is_for_people || named == operation.permission.as_deref())
 }
 
 /// The operation with its example, in which the caller stays responsible for a record.

@@ -150,7 +150,16 @@ async fn every_answer_is_one_that_the_description_names() {
     judge.judge(&Method::POST, "/api/teams", &made);
     let team_id = made.body["id"].as_str().unwrap().to_owned();
     let team = format!("/api/teams/{team_id}");
+    let key_body = json!({"name": "Tour", "permissions": ["client:read"]});
+    let made = company.post("/api/api-keys", &key_body).await;
+    judge.judge(&Method::POST, "/api/api-keys", &made);
+    let key = format!("/api/api-keys/{}", made.body["id"].as_str().unwrap());
     for (method, path, body, if_match) in [
+        (Method::GET, "/api/api-keys", None, ""),
+        (Method::POST, "/api/api-keys", Some(&json!({"name": "Tour", "permissions": ["user:manage"]})), ""),
+        (Method::GET, &key, None, ""),
+        (Method::DELETE, &key, None, ""),
+        (Method::DELETE, &key, None, ""),
         (Method::POST, "/api/clients", Some(&full), ""),
         (Method::POST, "/api/clients", Some(&json!({"x": 1})), ""),
         (Method::POST, "/api/clients", Some(&json!(1)), ""),

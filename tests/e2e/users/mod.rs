@@ -1,6 +1,8 @@
-//! `/api/users`, `/api/roles`, `/api/teams`, `/api/account` and `/api/authz`.
+//! `/api/users`, `/api/roles`, `/api/teams`, `/api/account`, `/api/authz` and
+//! `/api/api-keys`.
 
 mod account;
+mod api_keys;
 mod change;
 mod invitations;
 mod owners;

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_domain::RoleRef;
 use nexo_identity::{
-    ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, Principal, REVOCATION_SECONDS, Standing,
+    ACCESS_TOKEN_SECONDS, AUDIENCE, MAX_TOKEN_BYTES, Principal, REVOCATION_SECONDS, SessionPrincipal,
+    Standing,
 };
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::Value;
@@ -66,13 +67,13 @@ fn principal_of(given_header: &[u8], claims: &[u8]) -> Option<Principal> {
     let roles: Vec<RoleRef> = claims["roles"].as_array()?.iter().map(role).collect::<Option<_>>()?;
     // What a role of the account's own grants is not in the token.
     let named = Standing::of_system_roles(&roles).filter(|_| iat > NOW - REVOCATION_SECONDS);
-    let principal = Principal {
+    let principal = SessionPrincipal {
         account: text("acc")?.parse().ok()?,
         user: text("sub")?.parse().ok()?,
         session: text("sid")?.parse().ok()?,
         standing: named.unwrap_or_else(standing_now).into(),
     };
-    (is_ours && is_timely).then_some(principal)
+    (is_ours && is_timely).then(|| principal.into())
 }
 
 /// The members of a JSON object that has none twice.

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use nexo_domain::{AccountId, Role, SessionId, Text, Timestamp, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Credentials, Demand, Directory, DirectoryError, Principal, ProofState, PublicKey,
-    SessionState, Signer, Verifier,
+    BoxFuture, Clock, Credentials, Demand, Directory, DirectoryError, ProofState, PublicKey,
+    SessionPrincipal, SessionState, Signer, Verifier,
 };
 use nexo_tenant_key::Position;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ fn scope(number: u64) -> TenantScope {
     let clock = Clock::system();
     let signer = Signer::from_secret(&[7; 32], "https://nexo.test", clock.clone()).unwrap();
     let account = AccountId::from_parts(number, [1; 10]);
-    let principal = Principal {
+    let principal = SessionPrincipal {
         account,
         user: UserId::from_parts(number, [2; 10]),
         session: SessionId::from_parts(number, [3; 10]),

@@ -50,6 +50,9 @@ fn two_ids_of_one_millisecond_differ() {
 
 #[test]
 fn an_owner_may_do_everything() {
-    let refused: Vec<_> = Permission::ALL.iter().filter(|it| principal(1).reach(**it).is_none()).collect();
+    let refused: Vec<_> = Permission::ALL
+        .iter()
+        .filter(|it| nexo_identity::Principal::from(principal(1)).reach(**it).is_none())
+        .collect();
     assert_eq!(refused, Vec::<&Permission>::new());
 }

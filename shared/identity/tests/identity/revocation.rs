@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nexo_domain::{Grants, Permission, Role, RoleId, RoleRef};
-use nexo_identity::{Demand, Principal, ProofState, Standing, Verified};
+use nexo_identity::{Demand, Principal, ProofState, SessionPrincipal, Standing, Verified};
 use serde_json::json;
 
 use crate::world::{PROOF, World, principal};
@@ -140,7 +140,7 @@ fn a_new_role_is_in_force_after_sixty_seconds_at_the_latest() {
     world.advance(1);
     let later = world
         .signer
-        .sign(&Principal { standing: Arc::new(Role::Admin.into()), ..principal(1) }, PROOF)
+        .sign(&SessionPrincipal { standing: Arc::new(Role::Admin.into()), ..principal(1) }, PROOF)
         .unwrap();
     assert_eq!(
         (role(&later), role(&token)),
@@ -166,7 +166,7 @@ fn roles_of_the_accounts_own_are_looked_up_at_once() {
     let world = World::new();
     let custom = RoleRef::Custom(RoleId::from_parts(1, [1; 10]));
     let standing = |grants: Grants| Standing { roles: vec![custom], grants, team: vec![principal(1).user] };
-    let caller = Principal { standing: Arc::new(standing(Grants::default())), ..principal(1) };
+    let caller = SessionPrincipal { standing: Arc::new(standing(Grants::default())), ..principal(1) };
     let token = world.signer.sign(&caller, PROOF).unwrap();
     // What the token's role grants stands nowhere in it.
     let granted = Role::Member.grants();

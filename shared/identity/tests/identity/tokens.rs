@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use nexo_domain::Role;
-use nexo_identity::{Principal, Signer};
+use nexo_identity::{SessionPrincipal, Signer};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -16,10 +16,10 @@ use crate::world::{
     ISSUER, PROOF, World, encode, message, principal, public, sign, text, text_with_repeated,
 };
 
-type Outcome = Result<Principal, String>;
+type Outcome = Result<SessionPrincipal, String>;
 
 fn outcome(world: &World, token: &str) -> Outcome {
-    world.verify(token).map(|verified| Principal::clone(&verified))
+    world.verify(token).map(|verified| SessionPrincipal::clone(&verified.in_session().unwrap()))
 }
 
 fn refused(reason: &str) -> Outcome {
@@ -47,7 +47,7 @@ fn no_two_tokens_are_the_same() {
 fn a_token_made_by_hand_with_a_published_key_is_accepted() {
     let world = World::new();
     let token = world.draft().signed(&world.key);
-    let expected = Principal { standing: Arc::new(Role::Owner.into()), ..principal(1) };
+    let expected = SessionPrincipal { standing: Arc::new(Role::Owner.into()), ..principal(1) };
     assert_eq!(outcome(&world, &token), Ok(expected));
 }
 

@@ -9,21 +9,25 @@ use std::task::{Context, Poll, Waker};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer as _, SigningKey};
-use nexo_domain::{AccountId, Role, SessionId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Grants, Role, SessionId, UserId};
 use nexo_identity::{
-    BoxFuture, Clock, Demand, Directory, DirectoryError, KEY_PERIOD_SECONDS, Principal, ProofState,
-    PublicKey, SessionState, Signer, Standing, Verified, Verifier,
+    ApiKey, ApiKeyState, BoxFuture, Clock, Demand, Directory, DirectoryError, KEY_PERIOD_SECONDS, Principal,
+    ProofState, PublicKey, SessionPrincipal, SessionState, Signer, Standing, Verified, Verifier,
 };
 use serde_json::{Map, Value, json};
 
 pub(crate) const ISSUER: &str = "https://nexo.test";
 
-/// Keys and sessions, and how often they were read.
+/// Keys, sessions, API keys and their users, and how often they were read.
 #[derive(Default)]
 pub(crate) struct InMemoryDirectory {
     keys: Mutex<Vec<PublicKey>>,
     sessions: Mutex<HashMap<(AccountId, UserId, SessionId), SessionState>>,
+    api_keys: Mutex<HashMap<(AccountId, ApiKeyId), ApiKeyState>>,
+    users: Mutex<HashMap<(AccountId, UserId), Standing>>,
     key_reads: AtomicUsize,
+    api_key_reads: AtomicUsize,
+    user_reads: AtomicUsize,
     session_reads: AtomicUsize,
     down: AtomicBool,
 }
@@ -33,7 +37,7 @@ impl InMemoryDirectory {
         *self.keys.lock().unwrap() = keys.iter().copied().cloned().collect();
     }
 
-    pub(crate) fn open_session(&self, principal: &Principal, expires_at: i64) {
+    pub(crate) fn open_session(&self, principal: &SessionPrincipal, expires_at: i64) {
         self.sessions.lock().unwrap().insert(
             place(principal),
             SessionState { expires_at, proof: PROOF, standing: (*principal.standing).clone() },
@@ -41,17 +45,46 @@ impl InMemoryDirectory {
     }
 
     /// Gives the user of a session other rights.
-    pub(crate) fn give(&self, principal: &Principal, standing: impl Into<Standing>) {
+    pub(crate) fn give(&self, principal: &SessionPrincipal, standing: impl Into<Standing>) {
         self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().standing = standing.into();
     }
 
     /// Notes how the user of a session proved who they are.
-    pub(crate) fn prove(&self, principal: &Principal, proof: ProofState) {
+    pub(crate) fn prove(&self, principal: &SessionPrincipal, proof: ProofState) {
         self.sessions.lock().unwrap().get_mut(&place(principal)).unwrap().proof = proof;
     }
 
-    pub(crate) fn revoke(&self, principal: &Principal) {
+    pub(crate) fn revoke(&self, principal: &SessionPrincipal) {
         self.sessions.lock().unwrap().remove(&place(principal)).unwrap();
+    }
+
+    /// Makes a key of `principal`'s user that was given `grants`, and answers its text.
+    pub(crate) fn make_key(&self, principal: &SessionPrincipal, grants: Grants, expires_at: i64) -> String {
+        let id = ApiKeyId::from_parts(1, [4; 10]);
+        let text = ApiKey::make(&principal.account, &id).unwrap();
+        let hash = *ApiKey::parse(&text).unwrap().hash();
+        let state = ApiKeyState { hash, user: principal.user, expires_at, grants };
+        self.api_keys.lock().unwrap().insert((principal.account, id), state);
+        self.employ(principal, Some((*principal.standing).clone()));
+        text
+    }
+
+    /// What the user of `principal` may do from now on; nothing at all when it is disabled.
+    pub(crate) fn employ(&self, principal: &SessionPrincipal, standing: Option<Standing>) {
+        let place = (principal.account, principal.user);
+        match standing {
+            Some(standing) => self.users.lock().unwrap().insert(place, standing),
+            None => self.users.lock().unwrap().remove(&place),
+        };
+    }
+
+    pub(crate) fn revoke_keys(&self) {
+        self.api_keys.lock().unwrap().clear();
+    }
+
+    /// How often a key, and a key's user, was read.
+    pub(crate) fn api_key_reads(&self) -> (usize, usize) {
+        (self.api_key_reads.load(Ordering::Relaxed), self.user_reads.load(Ordering::Relaxed))
     }
 
     pub(crate) fn go_down(&self) {
@@ -75,7 +108,7 @@ impl InMemoryDirectory {
     }
 }
 
-fn place(principal: &Principal) -> (AccountId, UserId, SessionId) {
+fn place(principal: &SessionPrincipal) -> (AccountId, UserId, SessionId) {
     (principal.account, principal.user, principal.session)
 }
 
@@ -96,14 +129,35 @@ impl Directory for InMemoryDirectory {
         let found = self.sessions.lock().unwrap().get(&(*account, *user, *session)).cloned();
         Box::pin(async move { self.answer(found) })
     }
+
+    fn api_key<'a>(
+        &'a self,
+        account: &'a AccountId,
+        key: &'a ApiKeyId,
+    ) -> BoxFuture<'a, Result<Option<ApiKeyState>, DirectoryError>> {
+        self.api_key_reads.fetch_add(1, Ordering::Relaxed);
+        let found = self.api_keys.lock().unwrap().get(&(*account, *key)).cloned();
+        Box::pin(async move { self.answer(found) })
+    }
+
+    fn standing<'a>(
+        &'a self,
+        account: &'a AccountId,
+        user: &'a UserId,
+        _: Grants,
+    ) -> BoxFuture<'a, Result<Option<Standing>, DirectoryError>> {
+        self.user_reads.fetch_add(1, Ordering::Relaxed);
+        let found = self.users.lock().unwrap().get(&(*account, *user)).cloned();
+        Box::pin(async move { self.answer(found) })
+    }
 }
 
 /// A proof that is always recent.
 pub(crate) const PROOF: ProofState = ProofState { at: i64::MAX, is_for_setup: false };
 
 /// A principal of an account of its own.
-pub(crate) fn principal(number: u64) -> Principal {
-    Principal {
+pub(crate) fn principal(number: u64) -> SessionPrincipal {
+    SessionPrincipal {
         account: AccountId::from_parts(number, [1; 10]),
         user: UserId::from_parts(number, [2; 10]),
         session: SessionId::from_parts(number, [3; 10]),

@@ -1,7 +1,8 @@
 //! What users may do.
 
 use nexo_domain::{
-    AccountId, CustomRoles, Reach, RoleRef, SessionId, TeamId, Text, Timestamp, UserId, UserStatus,
+    AccountId, CustomRoles, Grants, Reach, Role, RoleRef, SessionId, TeamId, Text, Timestamp, UserId,
+    UserStatus,
 };
 use nexo_identity::Standing;
 use nexo_tenant_key::DirectoryKey;
@@ -134,7 +135,21 @@ impl Directory {
     /// # Errors
     /// When the store does not answer.
     pub async fn standing(&self, account: &AccountId, access: &Access) -> Result<Standing, StoreError> {
-        if let Some(standing) = Standing::of_system_roles(&access.role_ids) {
+        self.standing_within(account, access, Role::Owner.grants()).await
+    }
+
+    /// The same, for somebody who uses no more of it than `limit`: only then may a team matter that does not
+    /// to the user, who reaches everything.
+    pub(crate) async fn standing_within(
+        &self,
+        account: &AccountId,
+        access: &Access,
+        limit: Grants,
+    ) -> Result<Standing, StoreError> {
+        let reaches_team =
+            |grants: Grants| grants.intersection(limit).iter().any(|grant| grant.reach() == Reach::Team);
+        let system = Standing::of_system_roles(&access.role_ids);
+        if let Some(standing) = system.filter(|standing| !reaches_team(standing.grants)) {
             return Ok(standing);
         }
         let team = access.team_id.map(|team| DirectoryKey::team(account, &team));
@@ -144,8 +159,7 @@ impl Directory {
         let organization: Organization = next().map(read).transpose()?.unwrap_or_default();
         let team: TeamMembers = next().map(read).transpose()?.unwrap_or_default();
         let grants = organization.roles.grants(&access.role_ids);
-        let reaches_team = grants.iter().any(|grant| grant.reach() == Reach::Team);
-        let team = if reaches_team { team.members } else { Vec::new() };
+        let team = if reaches_team(grants) { team.members } else { Vec::new() };
         Ok(Standing { roles: access.role_ids.clone(), grants, team })
     }
 }

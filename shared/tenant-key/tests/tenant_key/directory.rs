@@ -1,6 +1,6 @@
 //! Keys of what is known before there is a principal.
 
-use nexo_domain::{AccountId, Email, LinkId, MailId, SessionId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Email, LinkId, MailId, SessionId, UserId};
 use nexo_identity::Link;
 use nexo_tenant_key::DirectoryKey;
 use proptest::prelude::*;
@@ -34,6 +34,16 @@ fn directory_keys_have_the_form_the_policies_are_written_for() {
     assert_eq!(
         text(&DirectoryKey::account_mail(&account, &mail)),
         ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#OUT", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    );
+    let key: ApiKeyId = "key_01ARZ3NDEKTSV4RRFFQ69G5FAV".parse().unwrap();
+    assert_eq!(
+        text(&DirectoryKey::api_key(&account, &key)),
+        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#KEY", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
+    );
+    assert_eq!(text(&DirectoryKey::api_keys(&account)), ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#KEY", "KEYS"));
+    assert_eq!(
+        text(&DirectoryKey::api_key_use(&account, &key)),
+        ("A#01BX5ZZKBKACTAV9WEVGEMMVRZ#USE", "01ARZ3NDEKTSV4RRFFQ69G5FAV")
     );
 }
 

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use nexo_domain::{AccountId, ClientId, IdKind, Role, SessionId, Timestamp, UserId};
 use nexo_identity::{
     BoxFuture, Clock, Credentials, Demand, Directory, DirectoryError, Principal, ProofState, PublicKey,
-    SessionState, Signer, Verified, Verifier,
+    SessionPrincipal, SessionState, Signer, Verified, Verifier,
 };
 use nexo_tenant_key::TenantScope;
 use proptest::prelude::*;
@@ -40,9 +40,8 @@ pub(crate) fn verified(account: AccountId, user: UserId) -> Verified<Principal> 
     let signer = Signer::from_secret(&[7; 32], ISSUER, clock.clone()).unwrap();
     let directory = InMemoryDirectory(signer.public_keys().to_vec());
     let session = SessionId::from_parts(0, [3; 10]);
-    let token = signer
-        .sign(&Principal { account, user, session, standing: std::sync::Arc::new(Role::Owner.into()) }, PROOF)
-        .unwrap();
+    let standing = std::sync::Arc::new(Role::Owner.into());
+    let token = signer.sign(&SessionPrincipal { account, user, session, standing }, PROOF).unwrap();
     let verifier = Verifier::new(ISSUER, clock);
     match pin!(verifier.verify(&token, Demand::default(), &directory))
         .poll(&mut Context::from_waker(Waker::noop()))
