@@ -77,7 +77,7 @@ async fn each_role_reaches_what_the_policy_says() {
                 attempt(owner, all, operation, (role, &owner.colleague(role).await), reach).await
             }
         })
-        .buffer_unordered(4)
+        .buffer_unordered(2)
         .filter_map(|outcome| async { outcome.err() })
         .collect()
         .await;
