@@ -52,9 +52,12 @@ fn allowed(path: &str) -> Vec<String> {
     static KNOWN: OnceLock<Value> = OnceLock::new();
     let description = KNOWN.get_or_init(|| serde_json::from_str(DESCRIPTION).unwrap_or_default());
     let Some(paths) = description["paths"].as_object() else { return Vec::new() };
-    let methods = paths.iter().filter(|(known, _)| matches(known, path));
-    let mut allowed: Vec<String> = methods
-        .filter_map(|(_, operations)| operations.as_object())
+    // An address of its own is no other one's with something in place of its `{…}`.
+    let own = paths.get(path).into_iter();
+    let others = paths.iter().filter(|_| !paths.contains_key(path)).filter(|(known, _)| matches(known, path));
+    let mut allowed: Vec<String> = own
+        .chain(others.map(|(_, operations)| operations))
+        .filter_map(Value::as_object)
         .flat_map(|operations| operations.keys().map(|method| method.to_uppercase()))
         .collect();
     allowed.sort();
@@ -86,6 +89,7 @@ mod tests {
         assert_eq!(allowed("/api/clients"), ["GET", "POST"]);
         assert_eq!(allowed("/api/clients/anything"), ["DELETE", "GET", "PATCH", "PUT"]);
         assert_eq!(allowed("/api/auth/login"), ["POST"]);
+        assert_eq!(allowed("/api/users/invitations"), ["GET", "POST"]);
     }
 
     #[test]

@@ -6,12 +6,13 @@ use axum::handler::Handler;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
+use http::Uri;
 use http::header::AUTHORIZATION;
 use nexo_domain::Permission;
 use nexo_identity::{ApiKey, Demand, VerifyError};
 
 use crate::context::{RequestContext, header};
-use crate::{Code, Platform, Problem};
+use crate::{Platform, Problem};
 
 /// Who may call an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -240,11 +241,17 @@ impl Routes {
         if self.has_fallback {
             return (self.router, self.platform);
         }
-        let router = self
-            .router
-            .fallback(|| async { Problem::not_found() })
-            .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed, "") });
-        (router, self.platform)
+        let operations = self.operations;
+        // The gateway hands over a method that the address itself lacks only where another route has it, with
+        // `{…}` in the address's place.
+        let refuse = async move |uri: Uri| {
+            let here = operations.iter().filter(|(path, _)| path == uri.path());
+            let mut allowed: Vec<&str> = here.map(|(_, operation)| operation.method.as_str()).collect();
+            allowed.sort_unstable();
+            Problem::method_not_allowed(&allowed.join(", "))
+        };
+        let router = self.router.fallback(|| async { Problem::not_found() });
+        (router.method_not_allowed_fallback(refuse), self.platform)
     }
 }
 

@@ -403,7 +403,10 @@ impl Verifier {
             standing.map(|standing| Seen { at: token.issued_at.min(now), proof: token.proof, standing });
         // Where the token does not say what its roles grant, a look from before it was made does not either.
         let seen = seen.filter(|seen| made.is_some() || seen.at >= token.issued_at.min(now));
+        // A session's proofs follow each other: whichever of the two knows the later one is right.
+        let proof = seen.iter().chain(&made).map(|seen| seen.proof).max_by_key(|proof| proof.at);
         let latest = seen.into_iter().chain(made).max_by_key(|seen| seen.at);
+        let latest = latest.map(|seen| Seen { proof: proof.unwrap_or(seen.proof), ..seen });
         let fresh = |seen: &Seen| now.saturating_sub(seen.at) < self.trust_session_for;
         if let Some(seen) = latest.filter(fresh).filter(|seen| demand.check(seen.proof, now).is_ok()) {
             return Ok(seen.standing);
