@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{DAY, MINUTE, SECOND, log_in, refresh, text, work};
 
 /// No test goes on for so long by its clock, nor by ours.
-const HOUR: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_hours(1);
 
 const AGENT: &str = "activity test";
 
