@@ -138,7 +138,7 @@ pub(crate) async fn create(
         login: None,
         factors: Some(&factors),
         challenge: Some(&registered.challenge),
-        event: None,
+        event: Some(&activity::factor_change(&context, user, "passkey_added")),
     };
     directory.record(&proof).await?;
     Ok(json(StatusCode::CREATED, &PasskeyView::from(passkey)))
@@ -195,7 +195,7 @@ pub(crate) async fn rename(
         passkey.name = values.name;
     }
     let view = PasskeyView::from(passkey.clone());
-    directory.save_factors(&principal.account, &principal.user, &factors).await?;
+    directory.save_factors(&principal.account, &principal.user, &factors, None).await?;
     Ok(json(StatusCode::OK, &view))
 }
 
@@ -214,7 +214,8 @@ pub(crate) async fn delete(
     factors.passkeys.remove(known);
     mfa::may_be_without(&factors, asks_for_mfa)?;
     factors.drop_idle_codes();
-    directory.save_factors(account, user, &factors).await?;
+    let event = activity::factor_change(&context, user, "passkey_removed");
+    directory.save_factors(account, user, &factors, Some(&event)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

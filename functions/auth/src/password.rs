@@ -246,7 +246,7 @@ impl Length<'_> {
             return Ok(());
         }
         let factors = Factors { has_short_password: self.is_short, ..self.factors.clone() };
-        self.directory.save_factors(self.account, self.user, &factors).await
+        self.directory.save_factors(self.account, self.user, &factors, None).await
     }
 }
 

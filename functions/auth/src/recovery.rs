@@ -11,6 +11,8 @@ use nexo_domain::UserId;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::activity;
+
 /// Codes a user gets at once.
 const COUNT: usize = 10;
 
@@ -64,7 +66,8 @@ pub(crate) async fn renew(
     }
     let codes = Codes::fresh(user)?;
     factors.recovery_codes = codes.kept;
-    directory.save_factors(account, user, &factors).await?;
+    let event = activity::factor_change(&context, user, "recovery_codes_renewed");
+    directory.save_factors(account, user, &factors, Some(&event)).await?;
     Ok(json(StatusCode::OK, &RecoveryCodes { recovery_codes: codes.shown }))
 }
 

@@ -2,17 +2,18 @@
 
 use axum::Extension;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext, SignedIn};
+use nexo_domain::SecurityEventType;
 use nexo_store::{Proof, ProvenSession};
 use serde::Deserialize;
 
-use crate::Auth;
 use crate::attempts::OwnAttempt;
 use crate::mfa::{self, Outcome, SecondFactor};
 use crate::password::Password;
 use crate::webauthn::Assertion;
+use crate::{Auth, activity};
 
 /// Who has a second factor gives one of it; who has none gives the password.
 #[derive(Deserialize)]
@@ -52,19 +53,34 @@ pub(crate) async fn step_up(
     let (factors, challenge) = match auth.check_second_factor(clock, who, &mut factors, &second)? {
         Outcome::NotNeeded => {
             let password = password.ok_or_else(|| required("/password", "is required"))?;
-            attempt.check_password(&auth.hasher, password, "/password").await?;
+            let checked = attempt.check_password(&auth.hasher, password, "/password").await;
+            activity::checked(&platform, &context, SecurityEventType::StepUp, checked).await?;
             (None, None)
         }
         Outcome::Missing => {
             let choices = mfa::choices(&factors).join(", ");
             return Err(required("", &format!("must have one of your second factors: {choices}")));
         }
-        Outcome::Wrong => return Err(Problem::invalid_field("", "wrong_code", "has a wrong second factor")),
+        Outcome::Wrong => {
+            let wrong = Err(Problem::invalid_field("", "wrong_code", "has a wrong second factor"));
+            return activity::checked(&platform, &context, SecurityEventType::StepUp, wrong)
+                .await
+                .map(IntoResponse::into_response);
+        }
         Outcome::Right(challenge) => (Some(&factors), challenge),
     };
     let session = ProvenSession::Renewed(&principal.session, clock.now_seconds());
-    let proof =
-        Proof { account, user, session, login: None, factors, challenge: challenge.as_ref(), event: None };
+    let event =
+        activity::with_session(context.event(SecurityEventType::StepUp).by(*user), &principal.session);
+    let proof = Proof {
+        account,
+        user,
+        session,
+        login: None,
+        factors,
+        challenge: challenge.as_ref(),
+        event: Some(&event),
+    };
     directory.record(&proof).await?;
     attempt.forgive().await;
     Ok(StatusCode::NO_CONTENT.into_response())

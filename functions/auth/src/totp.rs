@@ -14,7 +14,7 @@ use totp_rs::Builder;
 use crate::attempts::OwnAttempt;
 use crate::password::Password;
 use crate::recovery::{Codes, RecoveryCodes};
-use crate::{Auth, mfa};
+use crate::{Auth, activity, mfa};
 
 /// What an authenticator app shows as the service's name.
 const ISSUER: &str = "NEXO";
@@ -102,7 +102,7 @@ pub(crate) async fn start(
     let app = app(secret, &profile.email)?;
     let expires_at = platform.clock.now_seconds() + PENDING_SECONDS;
     factors.pending_totp = Some(PendingTotp { secret: sealed, expires_at });
-    directory.save_factors(&principal.account, &principal.user, &factors).await?;
+    directory.save_factors(&principal.account, &principal.user, &factors, None).await?;
     attempt.forgive().await;
     let setup = TotpSetup {
         secret: app.secret().to_base32(),
@@ -158,7 +158,7 @@ pub(crate) async fn confirm(
         login: None,
         factors: Some(&factors),
         challenge: None,
-        event: None,
+        event: Some(&activity::factor_change(&context, &principal.user, "totp_added")),
     };
     directory.record(&proof).await?;
     attempt.forgive().await;
@@ -180,7 +180,8 @@ pub(crate) async fn remove(
     }
     mfa::may_be_without(&factors, asks_for_mfa)?;
     factors.drop_idle_codes();
-    directory.save_factors(account, user, &factors).await?;
+    let event = activity::factor_change(&context, user, "totp_removed");
+    directory.save_factors(account, user, &factors, Some(&event)).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

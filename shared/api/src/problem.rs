@@ -218,7 +218,7 @@ impl Problem {
         let wanted = format!("{permission}:{}", Reach::All);
         Self::new(
             Code::PermissionDenied,
-            format!("You reach only what you own: `ownerId` must be you. Else this needs the permission `{wanted}`."),
+            format!("You do not reach every record: `ownerId` must be within your reach. Else this needs the permission `{wanted}`."),
         )
         .with_member("permission", wanted)
     }

@@ -23,6 +23,12 @@ word_enum! {
         PasswordChange = "password_change",
         /// A new password through the link of a mail.
         PasswordReset = "password_reset",
+        /// A second factor or a passkey was set up or taken away, or recovery codes were made anew.
+        FactorChange = "factor_change",
+        /// The user made or revoked an API key.
+        ApiKeyChange = "api_key_change",
+        /// A proof of who one is; a failed one gave a wrong password or code.
+        StepUp = "step_up",
         /// A change of the address, which both addresses confirmed; a failed one was asked for with a wrong
         /// password.
         EmailChange = "email_change",

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{ApiKeyId, Grant, Text, Timestamp, UserId};
+use nexo_domain::{ApiKeyId, Grant, SecurityEventType, Text, Timestamp, UserId};
 use nexo_identity::ApiKeyHash;
 use nexo_tenant_key::Key;
 use serde::{Deserialize, Serialize};
@@ -135,6 +135,7 @@ impl TenantTable {
             count.if_equal("added", AttributeValue::N(added.to_string()));
         }
         transaction.update((), key_of(&self.scope.api_keys()), &count)?;
+        self.note_key_change(&mut transaction, id, "created")?;
         let meter = &self.request.meter;
         let refused = transaction.send(&self.store.client, self.credentials(), meter, id.ulid()).await?;
         if refused.is_none() { Ok(true) } else { Err(StoreError::Busy) }
@@ -151,10 +152,22 @@ impl TenantTable {
         live.when(ends_later);
         transaction.delete((), key_of(&self.scope.api_key(id)), &live)?;
         transaction.delete((), key_of(&self.scope.api_key_use(id)), &Expression::new())?;
+        self.note_key_change(&mut transaction, id, "revoked")?;
         let token = self.stamp()?.write_id;
         let meter = &self.request.meter;
         let refused = transaction.send(&self.store.client, self.credentials(), meter, &token).await?;
         if refused.is_none() { Ok(()) } else { Err(StoreError::NotFound) }
+    }
+
+    fn note_key_change(
+        &self,
+        transaction: &mut Transaction<()>,
+        id: &ApiKeyId,
+        change: &str,
+    ) -> Result<(), StoreError> {
+        let event = self.event(SecurityEventType::ApiKeyChange);
+        let event = event.with("apiKeyId", id.to_string()).with("change", change);
+        self.note_in(transaction, (), &self.scope.principal().user, &event)
     }
 
     fn is_live(&self, key: &StoredKey) -> bool {

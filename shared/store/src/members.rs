@@ -141,7 +141,7 @@ impl TenantTable {
         let mut transaction = Transaction::new(&self.store.table);
         self.put_organization(&mut transaction, next)?;
         if let Some(event) = event {
-            self.note_in(&mut transaction, &self.scope.principal().user, event)?;
+            self.note_in(&mut transaction, Part::Event, &self.scope.principal().user, event)?;
         }
         self.settle(transaction, &self.stamp()?).await
     }
@@ -268,7 +268,7 @@ impl TenantTable {
             }
             self.change_member(&mut transaction, &stamp, before, after.as_ref())?;
             if let Some(event) = self.event_of(&before.access, after.as_ref()) {
-                self.note_in(&mut transaction, &before.id, &event)?;
+                self.note_in(&mut transaction, Part::Event, &before.id, &event)?;
             }
         }
         if owners != 0 {
@@ -308,16 +308,17 @@ impl TenantTable {
         (!event.details.is_empty()).then_some(event)
     }
 
-    fn note_in(
+    pub(crate) fn note_in<M>(
         &self,
-        transaction: &mut Transaction<Part>,
+        transaction: &mut Transaction<M>,
+        part: M,
         user: &UserId,
         event: &SecurityEvent,
     ) -> Result<(), StoreError> {
         let key = key_of(&self.scope.event(user, &self.store.clock.mint()?));
         let mut absent = Expression::new();
         absent.if_absent("pk");
-        transaction.put(Part::Event, event.of_user(key, &self.store)?, &absent)
+        transaction.put(part, event.of_user(key, &self.store)?, &absent)
     }
 
     /// Where roles of the account's own matter, theirs or the caller's, they must be what they were when this

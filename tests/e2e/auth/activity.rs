@@ -477,3 +477,46 @@ async fn a_failed_login_writes_as_much_for_an_unknown_address() {
     let all = activity(&company).await;
     assert_eq!(all.iter().filter(|event| event["outcome"] == "failure").count(), 2, "{all:?}");
 }
+
+#[tokio::test]
+async fn second_factors_and_keys_are_noted_and_wrong_proofs() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let wrong = company.request(Method::POST, "/api/auth/step-up").json(&json!({"password": "wrong"}));
+    assert_eq!(done(&nexo, wrong, "wrong-proof").await.status, 422);
+    let who = Some(company.user());
+    assert_event(
+        &nexo,
+        &event_of(&company, "wrong-proof").await,
+        ["step_up", "failure", "wrong-proof"],
+        who,
+        &json!({}),
+    );
+    let right = company.request(Method::POST, "/api/auth/step-up").json(&json!({"password": PASSWORD}));
+    assert_eq!(done(&nexo, right, "proof").await.status, 204);
+    assert_eq!(event_of(&company, "proof").await["outcome"], "success");
+
+    let body = json!({"name": "Program", "permissions": ["client:read"]});
+    let made = done(&nexo, company.request(Method::POST, "/api/api-keys").json(&body), "key-made").await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let id = made.body["id"].as_str().unwrap();
+    let details = |change: &str| json!({"apiKeyId": id, "change": change});
+    assert_event(
+        &nexo,
+        &event_of(&company, "key-made").await,
+        ["api_key_change", "success", "key-made"],
+        who,
+        &details("created"),
+    );
+    let revoke = company.request(Method::DELETE, &format!("/api/api-keys/{id}"));
+    assert_eq!(done(&nexo, revoke, "key-revoked").await.status, 204);
+    assert_event(
+        &nexo,
+        &event_of(&company, "key-revoked").await,
+        ["api_key_change", "success", "key-revoked"],
+        who,
+        &details("revoked"),
+    );
+    let key = made.body["key"].as_str().unwrap();
+    assert!(!activity(&company).await.iter().any(|event| event.to_string().contains(key)));
+}

@@ -7,12 +7,14 @@
 #![warn(missing_docs)]
 
 mod access_token;
+mod api_key;
 mod cursor;
 mod link_token;
 mod refresh_token;
 mod world;
 
 pub use access_token::{access_token, signed_claims};
+pub use api_key::api_key;
 pub use cursor::cursor;
 pub use link_token::link_token;
 pub use refresh_token::refresh_token;
@@ -21,8 +23,9 @@ pub use refresh_token::refresh_token;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     ("access_token", access_token),
+    ("api_key", api_key),
     ("cursor", cursor),
     ("link_token", link_token),
     ("refresh_token", refresh_token),

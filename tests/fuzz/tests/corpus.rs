@@ -102,23 +102,28 @@ fn nobody_without_the_key_makes_an_access_token() {
 }
 
 #[test]
-fn a_cursor_opens_where_it_was_sealed_and_nowhere_else() {
+fn an_api_key_reads_back_as_it_was_made() {
     run(TARGETS[1]);
 }
 
 #[test]
-fn nobody_without_the_key_makes_a_link() {
+fn a_cursor_opens_where_it_was_sealed_and_nowhere_else() {
     run(TARGETS[2]);
 }
 
 #[test]
-fn nobody_without_the_key_makes_a_refresh_token() {
+fn nobody_without_the_key_makes_a_link() {
     run(TARGETS[3]);
 }
 
 #[test]
-fn signed_claims_are_accepted_exactly_when_they_are_in_order() {
+fn nobody_without_the_key_makes_a_refresh_token() {
     run(TARGETS[4]);
+}
+
+#[test]
+fn signed_claims_are_accepted_exactly_when_they_are_in_order() {
+    run(TARGETS[5]);
 }
 
 #[test]

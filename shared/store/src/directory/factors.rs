@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Directory, read, whole};
 use crate::StoreError;
+use crate::events::SecurityEvent;
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::table::write_id;
@@ -118,7 +119,7 @@ impl Directory {
         Ok((factors, found.next().flatten().is_some_and(|account| asks_for_mfa(&account))))
     }
 
-    /// Writes a user's second factors, if they still are of the version that was read.
+    /// Writes a user's second factors, if they still are of the version that was read, and the event of it.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when they were changed meanwhile.
@@ -127,9 +128,13 @@ impl Directory {
         account: &AccountId,
         user: &UserId,
         factors: &Factors,
+        event: Option<&SecurityEvent>,
     ) -> Result<(), StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
         put(&mut transaction, (), account, user, factors)?;
+        if let Some(event) = event {
+            self.note_in(&mut transaction, (), account, user, event)?;
+        }
         // A transaction also for this one: its token makes a retry after a lost answer the same write.
         match self.transact(transaction, &write_id()?).await? {
             None => Ok(()),

@@ -1,7 +1,7 @@
 //! What is written when users have proved who they are.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{AccountId, Email, SessionId, UserId};
+use nexo_domain::{AccountId, Email, SessionId, UserId, UserStatus};
 use nexo_tenant_key::DirectoryKey;
 
 use super::{Attempts, Directory, Factors, Login, Outgoing, Session, factors, item_key, whole};
@@ -88,7 +88,9 @@ impl Directory {
                 transaction.put(Part::Other, whole(&key, "session", attributes(session)?), &absent)?;
                 let mut listed = Expression::new();
                 let at = AttributeValue::S(session.created_at.to_string());
-                listed.set("lastLoginAt", at).if_exists("pk");
+                listed.set("lastLoginAt", at).if_exists("pk").if_absent("deletedAt");
+                // Whoever was disabled while the password was checked does not get in, nor when it is enabled.
+                listed.if_equal("status", AttributeValue::S(UserStatus::Active.to_string()));
                 transaction.update(Part::Other, item_key(&DirectoryKey::user(account, user)), &listed)?;
             }
             ProvenSession::Renewed(id, at) | ProvenSession::Enrolled(id, at) => {
