@@ -105,7 +105,10 @@ pub(crate) async fn confirm(
     let changed = pending.old_confirmed && pending.new_confirmed;
     if changed {
         let PendingEmail { account_id, user_id, session_id, old_email, new_email, .. } = &pending;
-        let login = directory.login(old_email, &[]).await?.login.ok_or_else(links::gone)?;
+        // Who was removed may have left the address to another user since.
+        let login = directory.login(old_email, &[]).await?.login;
+        let login = login.filter(|login| login.account_id == *account_id && login.user_id == *user_id);
+        let login = login.ok_or_else(links::gone)?;
         let occasion = links::occasion(clock, &context.caller());
         let message = Message::SecurityChange { what: Change::Email, occasion };
         let mails = [

@@ -298,8 +298,9 @@ pub(crate) async fn change(
     length.note_before().await?;
     let told = Told { mail: &mail, event: &context.event(SecurityEventType::PasswordChange) };
     directory.change_password(&profile.email, &attempt.login, &new, told).await?;
-    length.note_after().await?;
-    attempt.forgive().await;
+    // The password is changed: what comes after must not undo it.
     sessions::end_all_but(&directory, &principal, &principal.session).await?;
+    let _ = length.note_after().await;
+    attempt.forgive().await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

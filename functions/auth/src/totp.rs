@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, Code, Input, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{AccountId, Email, Timestamp, UserId};
+use nexo_domain::{AccountId, Email, SecurityEventType, Timestamp, UserId};
 use nexo_identity::Clock;
 use nexo_store::{Factors, PendingTotp, Proof, ProvenSession, Totp};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,8 @@ pub(crate) async fn start(
     let directory = platform.directory(context.meter());
     let profile = directory.profile(&principal.account, &principal.user).await?;
     let attempt = OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email).await?;
-    attempt.check_password(&auth.hasher, new.password, "/password").await?;
+    let checked = attempt.check_password(&auth.hasher, new.password, "/password").await;
+    activity::checked(&platform, &context, SecurityEventType::FactorChange, checked).await?;
     let mut factors = directory.factors(&principal.account, &principal.user).await?;
     let mut secret = vec![0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Problem::internal(&error))?;

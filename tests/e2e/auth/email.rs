@@ -155,3 +155,34 @@ async fn of_both_confirmations_at_once_the_last_makes_the_change() {
         assert_eq!(log_in(&nexo, NEW, PASSWORD).await.status, 200);
     }
 }
+
+#[tokio::test]
+async fn a_change_moves_no_login_but_its_own_users() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let leaver = company.colleague("member").await;
+    assert_eq!(ask(&leaver, NEW, PASSWORD).await.status, 202);
+    let old = nexo.link(&leaver.email, "old-email").await;
+    assert_eq!(confirm(&nexo, &old).await.body, json!({"changed": false}));
+    let new = nexo.link(NEW, "new-email").await;
+    // The address becomes another user's, of another account.
+    assert_eq!(leaver.post("/api/account/leave", &json!({})).await.status, 204);
+    let heir = nexo.sign_up(&nexo_tests::registration(&leaver.email)).await;
+    assert_eq!(heir.status, 201, "{heir:?}");
+    confirm(&nexo, &new).await.assert_problem(410, "link_gone");
+    assert_eq!(log_in(&nexo, &leaver.email, PASSWORD).await.body["user"]["id"], heir.body["user"]["id"]);
+    log_in(&nexo, NEW, PASSWORD).await.assert_problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn an_address_that_a_removed_user_had_can_be_moved_to() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let leaver = company.colleague("member").await;
+    assert_eq!(leaver.post("/api/account/leave", &json!({})).await.status, 204);
+    assert_eq!(ask(&company, &leaver.email, PASSWORD).await.status, 202);
+    for (to, word) in [(&company.email, "old-email"), (&leaver.email, "new-email")] {
+        assert_eq!(confirm(&nexo, &nexo.link(to, word).await).await.status, 200);
+    }
+    assert_eq!(log_in(&nexo, &leaver.email, PASSWORD).await.body["user"]["id"], company.user());
+}

@@ -259,6 +259,7 @@ impl Directory {
         event: &SecurityEvent,
     ) -> Result<Used, StoreError> {
         let PendingEmail { account_id, user_id, old_email, new_email, .. } = pending;
+        let Some(free) = self.free_address(new_email).await? else { return Ok(Used::Taken) };
         let mut transaction = Transaction::new(&self.store.table);
         let mut confirmed = self.waiting(link);
         for name in ["oldConfirmed", "newConfirmed"] {
@@ -267,22 +268,23 @@ impl Directory {
         transaction.delete(Part::Link, item_key(&DirectoryKey::pending(link)), &confirmed)?;
         let mut same = Expression::new();
         same.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
+        same.if_equal("accountId", AttributeValue::S(account_id.to_string()));
+        same.if_equal("userId", AttributeValue::S(user_id.to_string()));
         transaction.delete(Part::Rest, item_key(&DirectoryKey::login(old_email)), &same)?;
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
         // The networks it knows are digests that the address is part of: the new one begins without.
         let moved = Login { networks: Vec::new(), ..login.clone() };
         transaction.put(
             Part::Address,
             whole(&DirectoryKey::login(new_email), "login", attributes(&moved)?),
-            &absent,
+            &free,
         )?;
         let mut profile = Expression::new();
         profile.set("email", AttributeValue::S(new_email.to_string()));
         let now = AttributeValue::S(self.store.clock.now().to_string());
         profile.set("updatedAt", now.clone()).set("gsi2sk", now);
         profile.set("updatedBy", AttributeValue::S(user_id.to_string()));
-        profile.increment("version").if_exists("pk");
+        profile.increment("version").if_exists("pk").if_absent("deletedAt");
+        profile.if_equal("email", AttributeValue::S(old_email.to_string()));
         transaction.update(Part::Rest, item_key(&DirectoryKey::user(account_id, user_id)), &profile)?;
         for mail in mails {
             mail.post(&mut transaction, Part::Rest)?;
