@@ -1,6 +1,6 @@
 //! An account's API keys, as they are managed.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_domain::{ApiKeyId, Grant, SecurityEventType, Text, Timestamp, UserId};
@@ -9,11 +9,10 @@ use nexo_tenant_key::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::batch;
-use crate::error::sort;
 use crate::expression::Expression;
 use crate::members::{key_of, read};
-use crate::meter::Units;
-use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
+use crate::range::range;
+use crate::record::{Item, attributes, marked};
 use crate::transaction::Transaction;
 use crate::{StoreError, TenantTable};
 
@@ -119,13 +118,9 @@ impl TenantTable {
             return Ok(false);
         }
         let mut transaction = Transaction::new(&self.store.table);
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
         let mut item = attributes(key)?;
         item.extend(key_of(&self.scope.api_key(id)));
-        item.insert(RECORD_KIND.into(), AttributeValue::S("key".into()));
-        item.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
-        transaction.put((), item, &absent)?;
+        transaction.put_new((), marked(item, "key"))?;
         // Whoever adds another at the same moment counts from the same number, and one of the two is refused.
         let mut count = Expression::new();
         count.set("added", AttributeValue::N((added + 1).to_string()));
@@ -196,32 +191,7 @@ impl TenantTable {
     async fn all_beside(&self, key: &Key) -> Result<Vec<Item>, StoreError> {
         let mut placeholders = Expression::new();
         let condition = placeholders.equals("pk", "partition", key.partition().as_str());
-        let (mut items, mut start) = (Vec::new(), None);
-        loop {
-            self.request.meter.call();
-            let page = self
-                .store
-                .client
-                .query()
-                .table_name(&self.store.table)
-                .key_condition_expression(condition.as_str())
-                .set_expression_attribute_names(placeholders.names())
-                .set_expression_attribute_values(placeholders.values())
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .customize()
-                .config_override(self.credentials())
-                .send()
-                .await
-                .map_err(|error| sort("Query", &error))?;
-            self.request.meter.consumed(Units::Read, page.consumed_capacity());
-            items.extend(page.items.unwrap_or_default());
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(items);
-            }
-        }
+        range(&self.store, self.credentials(), &self.request.meter, &condition, &placeholders).await
     }
 }
 

@@ -25,7 +25,7 @@ use crate::batch::batch;
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
-use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA};
+use crate::record::{Item, marked};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{Store, StoreError};
 
@@ -240,9 +240,7 @@ fn item_key(key: &DirectoryKey) -> Item {
 
 fn whole(key: &DirectoryKey, kind: &str, mut item: Item) -> Item {
     item.extend(item_key(key));
-    item.insert(RECORD_KIND.into(), AttributeValue::S(kind.into()));
-    item.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
-    item
+    marked(item, kind)
 }
 
 fn read<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, StoreError> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::{Meter, Units};
-use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
+use crate::record::{Item, attributes, marked};
 use crate::transaction::key_item;
 use crate::{RequestInfo, Store, StoreError};
 
@@ -111,11 +111,9 @@ impl SecurityEvent {
     fn item(&self, key: Item, store: &Store, seconds: i64) -> Result<Item, StoreError> {
         let mut item = attributes(self)?;
         item.extend(key);
-        item.insert(RECORD_KIND.into(), AttributeValue::S("securityEvent".into()));
-        item.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
         let expires_at = store.clock.now_seconds() + seconds;
         item.insert("expiresAt".into(), AttributeValue::N(expires_at.to_string()));
-        Ok(item)
+        Ok(marked(item, "securityEvent"))
     }
 
     /// The item of a user's event.

@@ -56,10 +56,8 @@ impl TenantTable {
         item.extend(self.authorship(&stamp).map(|(name, value)| (name.to_owned(), value)));
         item.insert(INVITATION_LINK.into(), link_attribute(offer.link.id()));
         item.insert("expiresAt".into(), AttributeValue::N(offer.forget_at.to_string()));
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
         let mut transaction = Transaction::new(&self.store.table);
-        transaction.put(Part::User, item, &absent)?;
+        transaction.put_new(Part::User, item)?;
         self.send_offer(transaction, offer, &stamp).await?;
         Ok(entity)
     }

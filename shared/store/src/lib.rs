@@ -20,6 +20,7 @@ mod invitations;
 mod list;
 mod members;
 mod meter;
+mod range;
 mod record;
 mod sts;
 mod table;

@@ -14,7 +14,7 @@ use crate::batch::batch;
 use crate::directory::TeamMembers;
 use crate::events::{self, EventPage, EventQuery, SecurityEvent};
 use crate::expression::Expression;
-use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes};
+use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
 use crate::table::{Stamp, Updated, version};
 use crate::transaction::{Transaction, key_item};
 use crate::{Access, Organization, Profile, StoreError, TenantTable};
@@ -316,9 +316,7 @@ impl TenantTable {
         event: &SecurityEvent,
     ) -> Result<(), StoreError> {
         let key = key_of(&self.scope.event(user, &self.store.clock.mint()?));
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
-        transaction.put(part, event.of_user(key, &self.store)?, &absent)
+        transaction.put_new(part, event.of_user(key, &self.store)?)
     }
 
     /// Where roles of the account's own matter, theirs or the caller's, they must be what they were when this
@@ -439,9 +437,7 @@ impl TenantTable {
         }
         let mut item = attributes(&Organization { version: next.version + 1, ..next.clone() })?;
         item.extend(key_of(&self.scope.organization()));
-        item.insert(RECORD_KIND.into(), AttributeValue::S("organization".into()));
-        item.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
-        transaction.put(Part::Organization, item, &seen)
+        transaction.put(Part::Organization, marked(item, "organization"), &seen)
     }
 
     async fn items(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {

@@ -166,6 +166,13 @@ impl<R: Record> Entity<R> {
     }
 }
 
+/// An item that is no resource's record, with what says what it is, and of which form.
+pub(crate) fn marked(mut item: Item, kind: &str) -> Item {
+    item.insert(RECORD_KIND.into(), AttributeValue::S(kind.into()));
+    item.insert(RECORD_SCHEMA.into(), AttributeValue::N("1".into()));
+    item
+}
+
 fn required<T: DeserializeOwned>(item: &mut Item, name: &str) -> Result<T, StoreError> {
     optional(item, name)?.ok_or_else(|| StoreError::Corrupt(format!("an item without {name}")))
 }

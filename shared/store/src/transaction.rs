@@ -58,6 +58,13 @@ impl<M> Transaction<M> {
         Ok(())
     }
 
+    /// Puts an item where there is none yet.
+    pub(crate) fn put_new(&mut self, role: M, item: Item) -> Result<(), StoreError> {
+        let mut absent = Expression::new();
+        absent.if_absent("pk");
+        self.put(role, item, &absent)
+    }
+
     pub(crate) fn update(&mut self, role: M, key: Item, change: &Expression) -> Result<(), StoreError> {
         let update = Update::builder()
             .table_name(&self.table)

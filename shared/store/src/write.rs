@@ -83,9 +83,7 @@ impl TenantTable {
         let mut stale: Vec<(Unique, Key)> = Vec::new();
         for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
-            let mut absent = Expression::new();
-            absent.if_absent("pk");
-            transaction.put(Part::Record, item.clone(), &absent)?;
+            transaction.put_new(Part::Record, item.clone())?;
             self.claim::<R>(&mut transaction, &key, &unique, &stale)?;
             if let Err(error) = self.check_references::<R>(&mut transaction, &key, &references).await {
                 // What the first request named may be gone by now; its answer stays.

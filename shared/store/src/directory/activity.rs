@@ -57,9 +57,7 @@ impl Directory {
         user: &UserId,
         event: &SecurityEvent,
     ) -> Result<(), StoreError> {
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
-        transaction.put(role, self.event_item(account, user, event)?, &absent)
+        transaction.put_new(role, self.event_item(account, user, event)?)
     }
 
     /// A page of a user's events.

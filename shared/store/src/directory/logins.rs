@@ -99,13 +99,7 @@ impl Directory {
             ("createdAt".into(), at),
             ("version".into(), AttributeValue::N("1".into())),
         ]);
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
-        transaction.put(
-            Part::Rest,
-            whole(&DirectoryKey::account(&owner.account), "account", account),
-            &absent,
-        )?;
+        transaction.put_new(Part::Rest, whole(&DirectoryKey::account(&owner.account), "account", account))?;
         self.put_user(&mut transaction, owner, &free)?;
         Used::of(self.transact(transaction, owner.session.ulid()).await?)
     }
@@ -119,15 +113,13 @@ impl Directory {
     ) -> Result<(), StoreError> {
         let login = whole(&DirectoryKey::login(&new.profile.email), "login", attributes(&new.login)?);
         transaction.put(Part::Address, login, free)?;
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
         let session = DirectoryKey::session(&new.account, &new.user, &new.session);
         for (key, kind, item) in [
             (DirectoryKey::user(&new.account, &new.user), "user", new.profile.attributes()?),
             (session, "session", attributes(&new.state)?),
             (DirectoryKey::access(&new.account, &new.user), "access", attributes(&new.access)?),
         ] {
-            transaction.put(Part::Rest, whole(&key, kind, item), &absent)?;
+            transaction.put_new(Part::Rest, whole(&key, kind, item))?;
         }
         self.note_in(transaction, Part::Rest, &new.account, &new.user, &new.event)
     }

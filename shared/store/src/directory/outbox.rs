@@ -10,7 +10,6 @@ use nexo_tenant_key::DirectoryKey;
 
 use super::whole;
 use crate::StoreError;
-use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::transaction::Transaction;
 
@@ -38,8 +37,6 @@ impl Outgoing {
         let mut item: Item = attributes(&self.letter)?;
         let expires_at = self.id.timestamp_ms() / 1000 + KEPT_SECONDS;
         item.insert("expiresAt".into(), AttributeValue::N(expires_at.to_string()));
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
-        transaction.put(role, whole(&key, "mail", item), &absent)
+        transaction.put_new(role, whole(&key, "mail", item))
     }
 }

@@ -80,12 +80,10 @@ impl Directory {
     pub async fn record(&self, proof: &Proof<'_>) -> Result<(), StoreError> {
         let Proof { account, user, session, login, factors, challenge, event } = *proof;
         let mut transaction = Transaction::new(&self.store.table);
-        let mut absent = Expression::new();
-        absent.if_absent("pk");
         match session {
             ProvenSession::Opened(id, session) => {
                 let key = DirectoryKey::session(account, user, id);
-                transaction.put(Part::Other, whole(&key, "session", attributes(session)?), &absent)?;
+                transaction.put_new(Part::Other, whole(&key, "session", attributes(session)?))?;
                 let mut listed = Expression::new();
                 let at = AttributeValue::S(session.created_at.to_string());
                 listed.set("lastLoginAt", at).if_exists("pk").if_absent("deletedAt");
@@ -123,7 +121,7 @@ impl Directory {
         if let Some(spent) = challenge {
             let until = AttributeValue::N(spent.expires_at.to_string());
             let marker = whole(&spent.key, "challenge", Item::from([("expiresAt".into(), until)]));
-            transaction.put(Part::Challenge, marker, &absent)?;
+            transaction.put_new(Part::Challenge, marker)?;
         }
         if let Some(event) = event {
             self.note_in(&mut transaction, Part::Other, account, user, event)?;

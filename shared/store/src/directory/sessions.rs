@@ -11,7 +11,8 @@ use crate::StoreError;
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
-use crate::record::attributes;
+use crate::range::range;
+use crate::record::{Item, attributes};
 
 /// A login on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -146,37 +147,14 @@ impl Directory {
             placeholders.less("sk", "end", AttributeValue::S("A".into())),
         ]
         .join(" AND ");
-        let mut found = Vec::new();
-        let mut start = None;
-        loop {
-            self.meter.call();
-            let page = self
-                .store
-                .client
-                .query()
-                .table_name(&self.store.table)
-                .key_condition_expression(condition.as_str())
-                .set_expression_attribute_names(placeholders.names())
-                .set_expression_attribute_values(placeholders.values())
-                .consistent_read(true)
-                .set_exclusive_start_key(start)
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .customize()
-                .config_override(self.store.as_function())
-                .send()
-                .await
-                .map_err(|error| sort("Query", &error))?;
-            self.meter.consumed(Units::Read, page.consumed_capacity());
-            for item in page.items.unwrap_or_default() {
-                let ulid = item.get("sk").and_then(|sk| sk.as_s().ok());
-                let id = ulid.and_then(|ulid| SessionId::from_ulid(ulid).ok());
-                let id = id.ok_or_else(|| StoreError::Corrupt("session without an id".into()))?;
-                found.push((id, read(item)?));
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                return Ok(found);
-            }
-        }
+        let credentials = self.store.as_function();
+        let items = range(&self.store, credentials, &self.meter, &condition, &placeholders).await?;
+        let session = |item: Item| {
+            let ulid = item.get("sk").and_then(|sk| sk.as_s().ok());
+            let id = ulid.and_then(|ulid| SessionId::from_ulid(ulid).ok());
+            let id = id.ok_or_else(|| StoreError::Corrupt("session without an id".into()))?;
+            Ok((id, read(item)?))
+        };
+        items.into_iter().map(session).collect()
     }
 }
