@@ -267,6 +267,8 @@ impl Company<'_> {
             let mut item: Value = serde_json::from_str(&copy).expect("an item");
             if sort != "LOGIN" {
                 item["roleIds"] = json!({"L": [{"S": role}]});
+                // The owner's second factors are not copied.
+                item["mfaEnabled"] = json!({"BOOL": false});
             }
             self.put_identity_item(&item).await;
         }

@@ -39,11 +39,6 @@ pub(crate) fn logged_in(context: &RequestContext, user: &UserId, session: &Sessi
     with_session(context.event(SecurityEventType::Login).by(*user), session)
 }
 
-/// A change of what a user proves with who it is, besides a password.
-pub(crate) fn factor_change(context: &RequestContext, user: &UserId, change: &str) -> SecurityEvent {
-    context.event(SecurityEventType::FactorChange).by(*user).with("change", change)
-}
-
 /// Says which session an event opened or ended.
 pub(crate) fn with_session(event: SecurityEvent, session: &SessionId) -> SecurityEvent {
     event.with("sessionId", session.to_string())

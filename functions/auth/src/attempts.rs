@@ -18,7 +18,43 @@ use nexo_store::{AttemptCount, Attempts, Directory, Login};
 use nexo_tenant_key::DirectoryKey;
 use sha2::{Digest as _, Sha256};
 
+use crate::origin::Origin;
 use crate::password::{Hasher, Password};
+
+/// What is tried at an address without a session. Each has counts of its own: whoever registers an address
+/// again and again keeps nobody from asking for a new password.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// A login.
+    Login,
+    /// The mail of a registration.
+    Registration,
+    /// The mail of a password reset.
+    PasswordReset,
+    /// The mail to the new address of a user.
+    EmailChange,
+}
+
+impl Act {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Registration => "registration",
+            Self::PasswordReset => "password reset",
+            Self::EmailChange => "email change",
+        }
+    }
+}
+
+/// What a logged-in user proves who they are with. Each has a count of its own: who knows the password does not
+/// clear the count of guesses at the second factor with it.
+#[derive(Clone, Copy)]
+pub(crate) enum ProofBy {
+    /// The password.
+    Password,
+    /// A second factor.
+    SecondFactor,
+}
 
 /// A count, and how it slows attempts down.
 #[derive(Clone, Debug)]
@@ -47,42 +83,33 @@ impl Limit {
     }
 
     /// Attempts at `email` from networks it was never logged in from.
-    pub(crate) fn for_email(email: &Email) -> Self {
-        Self::per_login(&["email", email.as_str()])
+    pub(crate) fn for_email(act: Act, email: &Email) -> Self {
+        Self::per_login(&[act.word(), email.as_str()])
     }
 
     /// Attempts at `email` from one network that it was logged in from before.
-    pub(crate) fn for_known_network(email: &Email, network: &str) -> Self {
-        Self::per_login(&["email from network", email.as_str(), network])
+    pub(crate) fn for_known_network(act: Act, email: &Email, network: &str) -> Self {
+        Self::per_login(&[act.word(), email.as_str(), network])
     }
 
     /// Attempts of a logged-in user to prove who they are.
-    pub(crate) fn for_user(user: &UserId) -> Self {
-        Self::per_login(&["user", user.ulid()])
+    fn for_user(user: &UserId, by: ProofBy) -> Self {
+        let word = match by {
+            ProofBy::Password => "password",
+            ProofBy::SecondFactor => "second factor",
+        };
+        Self::per_login(&["user", user.ulid(), word])
     }
 
-    /// Attempts from one network, at whatever address.
-    pub(crate) fn for_network(network: &str) -> Self {
-        Self::per_network(&["network", network])
-    }
-
-    fn per_network(who: &[&str]) -> Self {
+    /// Attempts from one network, at whatever address: logins, or mails of any kind.
+    pub(crate) fn for_network(act: Act, network: &str) -> Self {
+        let word = if act == Act::Login { "network" } else { "mails from" };
         Self {
-            attempts: Attempts(DirectoryKey::attempts(who)),
+            attempts: Attempts(DirectoryKey::attempts(&[word, network])),
             free: FREE_PER_NETWORK,
             longest_wait: 5 * 60 * 1000,
             forgotten_after: HOUR,
         }
-    }
-
-    /// Mails that anybody can have sent to `email`.
-    pub(crate) fn for_mails_to(email: &Email) -> Self {
-        Self::per_login(&["mails to", email.as_str()])
-    }
-
-    /// Mails that are asked for from one network, to whatever address.
-    pub(crate) fn for_mails_from(network: &str) -> Self {
-        Self::per_network(&["mails from", network])
     }
 
     /// Milliseconds to wait after attempt number `count`.
@@ -135,15 +162,13 @@ pub(crate) async fn count(
 pub(crate) async fn count_mail(
     directory: &Directory,
     clock: &Clock,
+    act: Act,
     email: &Email,
     caller: &Caller,
 ) -> Result<Option<Login>, Problem> {
-    let limits = [Limit::for_mails_from(&network(&caller.ip)), Limit::for_mails_to(email)];
-    let view = directory.login(email, &limits.each_ref().map(|limit| limit.attempts.clone())).await?;
-    for (limit, seen) in limits.iter().zip(view.attempts) {
-        count(directory, clock, limit, seen).await?;
-    }
-    Ok(directory.of_a_user(view.login).await?)
+    let (origin, login) = Origin::look(directory, act, email, caller).await?;
+    origin.count(directory, clock).await?;
+    Ok(directory.of_a_user(login).await?)
 }
 
 /// An attempt of a logged-in user to prove who they are: a stolen access token must not be a way to guess
@@ -161,8 +186,9 @@ impl<'a> OwnAttempt<'a> {
         clock: &Clock,
         principal: &SessionPrincipal,
         email: &Email,
+        by: ProofBy,
     ) -> Result<Self, Problem> {
-        let limit = Limit::for_user(&principal.user);
+        let limit = Limit::for_user(&principal.user, by);
         let view = directory.login(email, std::slice::from_ref(&limit.attempts)).await?;
         let seen = view.attempts.first().copied().unwrap_or_default();
         count(directory, clock, &limit, seen).await?;
@@ -184,8 +210,8 @@ impl<'a> OwnAttempt<'a> {
     }
 
     /// It was right. What it was for is done: that it stays counted must not undo it.
-    pub(crate) async fn forgive(self) {
-        let _ = self.directory.forgive(&self.limit.attempts).await;
+    pub(crate) async fn forget(self) {
+        let _ = self.directory.forget(&self.limit.attempts).await;
     }
 }
 
@@ -213,7 +239,7 @@ mod tests {
 
     #[test]
     fn waits_double_and_are_bounded() {
-        let limit = Limit::for_network("192.0.2.1");
+        let limit = Limit::for_network(Act::Login, "192.0.2.1");
         assert_eq!(limit.wait_after(FREE_PER_NETWORK - 1), 0);
         assert_eq!(limit.wait_after(FREE_PER_NETWORK), 1000);
         assert_eq!(limit.wait_after(FREE_PER_NETWORK + 1), 2000);

@@ -16,7 +16,7 @@ use nexo_store::{PendingEmail, Side};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::attempts::{self, OwnAttempt};
+use crate::attempts::{self, Act, OwnAttempt, ProofBy};
 use crate::links::Opened;
 use crate::password::Password;
 use crate::{Auth, activity, links, sessions};
@@ -51,10 +51,11 @@ pub(crate) async fn ask(
     if new_email == old_email {
         return Err(Problem::invalid_field("/newEmail", "unchanged", "must be another than the current one"));
     }
-    let attempt = OwnAttempt::count(&directory, clock, &principal, &old_email).await?;
+    let attempt = OwnAttempt::count(&directory, clock, &principal, &old_email, ProofBy::Password).await?;
     let checked = attempt.check_password(&auth.hasher, password, "/password").await;
     activity::checked(&platform, &context, SecurityEventType::EmailChange, checked).await?;
-    let taken = attempts::count_mail(&directory, clock, &new_email, &context.caller()).await?;
+    let taken =
+        attempts::count_mail(&directory, clock, Act::EmailChange, &new_email, &context.caller()).await?;
     let link = Link::new(&["email", principal.user.ulid()], links::fresh(clock)?);
     let to_new = match taken {
         None => Message::EmailChange { link: link.clone() },
@@ -75,7 +76,7 @@ pub(crate) async fn ask(
         new_confirmed: false,
     };
     directory.hold(&link, &pending, clock.now_seconds() + KEPT, &mails).await?;
-    attempt.forgive().await;
+    attempt.forget().await;
     Ok(links::accepted())
 }
 

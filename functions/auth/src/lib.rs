@@ -14,6 +14,7 @@ mod links;
 mod login;
 mod logout;
 mod mfa;
+mod origin;
 mod passkeys;
 mod password;
 pub mod policy;
@@ -212,7 +213,7 @@ const CREDENTIALS: [Operation; 6] = [
         path: "/logout-all",
         id: "logoutAll",
         summary: "Ends all sessions of the user",
-        access: Access::Enrolling,
+        access: Access::EnrollingRecently,
         problems: &[],
         success: 204,
         shape: shape!(|_| ()),
@@ -222,7 +223,7 @@ const CREDENTIALS: [Operation; 6] = [
         path: "/password",
         id: "changePassword",
         summary: "Changes the password and ends the user's other sessions",
-        access: Access::SignedIn,
+        access: Access::SignedInRecently,
         problems: &[400, 409, 413, 415, 422],
         success: 204,
         shape: shape!(|draft| _ = draft.body::<password::NewPassword>()),
@@ -265,7 +266,7 @@ const LINKS: [Operation; 8] = [
         path: "/email",
         id: "requestEmailChange",
         summary: "Asks the user's address and a new one, by mail, to confirm that the new one takes its place",
-        access: Access::SignedIn,
+        access: Access::SignedInRecently,
         problems: &[400, 413, 415, 422],
         success: 202,
         shape: shape!(|draft| _ = draft.body::<email::NewEmail>()),
@@ -350,7 +351,7 @@ const OWN: [Operation; 4] = [
         path: "/sessions/{id}",
         id: "revokeSession",
         summary: "Ends one of the user's sessions",
-        access: Access::SignedIn,
+        access: Access::SignedInRecently,
         problems: &[404],
         success: 204,
         shape: shape!(|draft| _ = draft.id::<nexo_domain::kind::Session>()),

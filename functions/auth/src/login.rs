@@ -9,16 +9,16 @@ use http::StatusCode;
 use nexo_api::{Body, Caller, Code, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, UserStatus, kind};
 use nexo_identity::{SessionPrincipal, Standing};
-use nexo_mail::Message;
-use nexo_store::{AttemptCount, Candidate, Directory, Login, LoginUse, Proof, ProvenSession, Session};
+use nexo_store::{Candidate, Directory, Login, LoginUse, Proof, ProvenSession, Session};
 use serde::Deserialize;
 
-use crate::attempts::{self, Limit, digest, network};
+use crate::attempts::Act;
 use crate::mfa::{Outcome, SecondFactor};
+use crate::origin::Origin;
 use crate::password::Password;
 use crate::tokens::{TokenDelivery, User};
 use crate::webauthn::Assertion;
-use crate::{Auth, activity, links, mfa, sessions};
+use crate::{Auth, activity, mfa, sessions};
 
 /// What a user logs in with. Who has a second factor gives one of it besides the password.
 #[derive(Deserialize)]
@@ -41,9 +41,6 @@ impl Input for Credentials {
     const SAMPLE: &'static str = r#"{"email":"ada@acme.example","password":"correct horse battery staple"}"#;
 }
 
-/// Networks a login remembers.
-const NETWORKS: usize = 10;
-
 /// Logs a user in. Whatever is wrong, the answer, the calls and the one hash are the same.
 pub(crate) async fn login(
     State(platform): State<Platform>,
@@ -55,36 +52,12 @@ pub(crate) async fn login(
     let directory = platform.directory(context.meter());
     auth.keep_keys_published(&directory, &platform.clock).await?;
     let caller = context.caller();
-    let network = network(&caller.ip);
-    let by_network = Limit::for_network(&network);
-    let by_email = Limit::for_email(&email);
-    let by_known = Limit::for_known_network(&email, &network);
-    let counts = [&by_network, &by_email, &by_known].map(|limit| limit.attempts.clone());
-    let view = directory.login(&email, &counts).await?;
-    let [from_network, at_email, at_known] = <[AttemptCount; 3]>::try_from(view.attempts)
-        .map_err(|_| Problem::internal(&"as many counts as were asked for"))?;
-    let known = digest(&email, &network);
-    let is_known = view.login.as_ref().is_some_and(|login| login.networks.contains(&known));
-    let (by_login, at_login) = if is_known { (by_known, at_known) } else { (by_email, at_email) };
-    attempts::due(&platform.clock, at_login)?;
-    attempts::count(&directory, &platform.clock, &by_network, from_network).await?;
-    attempts::count(&directory, &platform.clock, &by_login, at_login).await?;
-    let whose = view.login.as_ref().map(|login| (login.account_id, login.user_id));
+    let (origin, login) = Origin::look(&directory, Act::Login, &email, &caller).await?;
+    origin.count(&directory, &platform.clock).await?;
+    let whose = login.as_ref().map(|login| (login.account_id, login.user_id));
     let second = SecondFactor { totp, passkey, recovery_code };
-    let attempt = Attempt {
-        platform,
-        auth,
-        context,
-        directory,
-        caller,
-        email,
-        password,
-        second,
-        network: known,
-        is_known,
-        by_login,
-    };
-    let opened = match attempt.open(view.login).await {
+    let attempt = Attempt { platform, auth, context, directory, caller, email, password, second, origin };
+    let opened = match attempt.open(login).await {
         // Another login renewed the hash first, or used the code: what is there now decides.
         Err(problem) if problem.code() == Code::Conflict => {
             attempt.open(attempt.directory.login(&attempt.email, &[]).await?.login).await
@@ -97,7 +70,7 @@ pub(crate) async fn login(
     let is_right = opened.as_ref().err().is_none_or(|problem| problem.code() == Code::MfaRequired);
     if is_right {
         // That one attempt too many stays counted for an hour must not undo it.
-        let _ = attempt.directory.forgive(&by_network.attempts).await;
+        let _ = attempt.directory.forgive(&attempt.origin.by_network.attempts).await;
     }
     let (principal, state, user) = opened?;
     attempt.auth.answer(StatusCode::OK, &principal, &state, token_delivery, Some(user))
@@ -113,11 +86,7 @@ struct Attempt {
     email: Email,
     password: Password,
     second: SecondFactor,
-    /// The digest of the network it comes from.
-    network: String,
-    /// Whether the login was used from there before.
-    is_known: bool,
-    by_login: Limit,
+    origin: Origin,
 }
 
 impl Attempt {
@@ -150,18 +119,14 @@ impl Attempt {
         let session = clock.mint::<kind::Session>().map_err(minted)?;
         let mut state = sessions::begin(clock, &self.caller);
         state.is_for_setup = asks_for_mfa && factors.is_none();
-        let login = self.remember(login);
-        let tell = || {
-            let message = Message::NewSignIn(links::occasion(clock, &self.caller));
-            links::outgoing(clock, Some(account), &self.email, message)
-        };
-        let mail = if self.is_known { None } else { Some(tell()?) };
+        state.is_multi_factor = factors.is_some();
+        let mail = self.origin.mail(clock, &self.caller, account, &self.email)?;
+        let login = self.origin.remember(login);
         let login = LoginUse {
             email: &self.email,
             login: &login,
             renewed: renewed.as_deref(),
-            cleared: &self.by_login.attempts,
-            mail: mail.as_ref(),
+            cleared: &self.origin.by_address.attempts,
         };
         let proof = Proof {
             account: &account,
@@ -170,7 +135,8 @@ impl Attempt {
             login: Some(login),
             factors,
             challenge: challenge.as_ref(),
-            event: Some(&activity::logged_in(&self.context, &user, &session)),
+            mail: mail.as_ref(),
+            event: &activity::logged_in(&self.context, &user, &session),
         };
         self.directory.record(&proof).await?;
         let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });
@@ -187,13 +153,5 @@ impl Attempt {
             self.context.warn(format!("password hash not renewed: {cause}"));
             None
         })
-    }
-
-    /// The login with this network as the one it was used from last.
-    fn remember(&self, mut login: Login) -> Login {
-        login.networks.retain(|known| *known != self.network);
-        login.networks.insert(0, self.network.clone());
-        login.networks.truncate(NETWORKS);
-        login
     }
 }

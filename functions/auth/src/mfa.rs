@@ -5,14 +5,18 @@ use axum::response::Response;
 use http::HeaderValue;
 use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
-use nexo_api::{Code, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{AccountId, Email, UserId};
-use nexo_identity::Clock;
-use nexo_store::{Factors, Spent};
+use nexo_api::{Code, Platform, Problem, RequestContext, SignedIn};
+use nexo_domain::{AccountId, Email, SecurityEventType, UserId};
+use nexo_identity::{Clock, SessionPrincipal};
+use nexo_mail::{Change, Message};
+use nexo_store::{
+    Candidate, Directory, Factors, Outgoing, Profile, Proof, ProvenSession, SecurityEvent, Spent, Told,
+};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::webauthn::Assertion;
-use crate::{Auth, recovery};
+use crate::{Auth, links, recovery, sessions};
 
 /// A user's second factors.
 #[derive(Serialize)]
@@ -43,7 +47,7 @@ pub(crate) async fn get(
         recovery_codes_left: factors.recovery_codes.len(),
         required,
     };
-    Ok(json(StatusCode::OK, &view))
+    Ok(nexo_api::json(StatusCode::OK, &view))
 }
 
 /// What a user gives besides the password. One is enough; the first that is given counts.
@@ -91,6 +95,81 @@ impl Auth {
             SecondFactor { totp: None, passkey: None, recovery_code: None } => return Ok(Outcome::Missing),
         };
         Ok(right.map_or(Outcome::Wrong, Outcome::Right))
+    }
+}
+
+/// The second factors of the signed-in user, to be changed.
+pub(crate) struct Own<'a> {
+    pub(crate) directory: Directory,
+    pub(crate) profile: Profile,
+    pub(crate) factors: Factors,
+    /// Whether the account asks every user for a second factor.
+    pub(crate) asks_for_mfa: bool,
+    context: &'a RequestContext,
+    clock: &'a Clock,
+    principal: &'a SessionPrincipal,
+}
+
+impl<'a> Own<'a> {
+    /// Reads them, in one call.
+    pub(crate) async fn read(
+        platform: &'a Platform,
+        context: &'a RequestContext,
+        principal: &'a SessionPrincipal,
+    ) -> Result<Self, Problem> {
+        let directory = platform.directory(context.meter());
+        let found = directory.candidate(&principal.account, &principal.user).await?;
+        let Candidate { profile, factors, asks_for_mfa, .. } = found.ok_or_else(Problem::not_found)?;
+        let clock = &platform.clock;
+        Ok(Self { directory, profile, factors, asks_for_mfa, context, clock, principal })
+    }
+
+    /// What the user is told of a change.
+    fn told(&self, what: Change) -> Result<(Outgoing, SecurityEvent), Problem> {
+        let Self { context, clock, principal, .. } = *self;
+        let message = Message::SecurityChange { what, occasion: links::occasion(clock, &context.caller()) };
+        let mail = links::outgoing(clock, Some(principal.account), &self.profile.email, message)?;
+        let event = context.event(SecurityEventType::FactorChange).by(principal.user);
+        Ok((mail, event.with("change", json!(what))))
+    }
+
+    /// Saves them with one that the user just showed to have: the session is as good as one that was opened
+    /// with it. The first one ends all other sessions, which the password alone has opened.
+    pub(crate) async fn add(&self, what: Change, challenge: Option<&Spent>) -> Result<(), Problem> {
+        let SessionPrincipal { account, user, session, .. } = self.principal;
+        let (mail, event) = self.told(what)?;
+        let proof = Proof {
+            account,
+            user,
+            session: ProvenSession::Enrolled(session, self.clock.now_seconds()),
+            login: None,
+            factors: Some(&self.factors),
+            challenge,
+            mail: Some(&mail),
+            event: &event,
+        };
+        self.directory.record(&proof).await?;
+        if self.factors.is_first() {
+            // They are good for nothing any more; this only takes them out of the user's list.
+            let _ = sessions::end_all_but(&self.directory, self.principal, session).await;
+        }
+        Ok(())
+    }
+
+    /// Saves them, and tells the user.
+    pub(crate) async fn save(&self, what: Change) -> Result<(), Problem> {
+        let (mail, event) = self.told(what)?;
+        self.write(Some(Told { mail: &mail, event: &event })).await
+    }
+
+    /// Saves a change that says nothing of who can log in.
+    pub(crate) async fn save_quietly(&self) -> Result<(), Problem> {
+        self.write(None).await
+    }
+
+    async fn write(&self, told: Option<Told<'_>>) -> Result<(), Problem> {
+        let SessionPrincipal { account, user, session, .. } = self.principal;
+        Ok(self.directory.save_factors(account, user, Some(session), &self.factors, told).await?)
     }
 }
 

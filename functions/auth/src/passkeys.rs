@@ -9,10 +9,14 @@ use http::StatusCode;
 use nexo_api::{Body, Code, Id, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{PasskeyId, Text, Timestamp, UserStatus, kind};
 use nexo_identity::{Clock, SessionPrincipal, Standing};
-use nexo_store::{Factors, Passkey, Proof, ProvenSession, Spent};
+use nexo_mail::Change;
+use nexo_store::{Candidate, Factors, LoginUse, Passkey, Proof, ProvenSession, Session, Spent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 
+use crate::attempts::Act;
+use crate::mfa::Own;
+use crate::origin::Origin;
 use crate::tokens::{TokenDelivery, User};
 use crate::webauthn::{Assertion, CHALLENGE_SECONDS, Ceremony, Known, NewCredential, cose, user_handle};
 use crate::{Auth, activity, mfa, sessions};
@@ -41,9 +45,7 @@ pub(crate) async fn options(
     SignedIn(principal): SignedIn,
 ) -> Result<Response, Problem> {
     let (account, user) = (&principal.account, &principal.user);
-    let directory = platform.directory(context.meter());
-    let profile = directory.profile(account, user).await?;
-    let factors = directory.factors(account, user).await?;
+    let Own { profile, factors, .. } = Own::read(&platform, &context, &principal).await?;
     let known = factors.passkeys.iter().map(|passkey| {
         value!({"type": "public-key", "id": passkey.credential_id, "transports": passkey.transports})
     });
@@ -108,14 +110,14 @@ pub(crate) async fn create(
     Body(new): Body<NewPasskey>,
 ) -> Result<Response, Problem> {
     let (account, user, clock) = (&principal.account, &principal.user, &platform.clock);
-    let directory = platform.directory(context.meter());
-    let mut factors = directory.factors(account, user).await?;
-    if factors.passkeys.len() >= MOST {
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    let known = &mut own.factors.passkeys;
+    if known.len() >= MOST {
         return Err(refused("too_many", format!("is one more than the {MOST} that a user may have")));
     }
     let registered = auth.party.register(clock, Ceremony::Registration(account, user), &new.credential);
     let registered = registered.map_err(|why| refused("not_verified", format!("cannot be taken: {why}")))?;
-    if factors.passkeys.iter().any(|known| known.credential_id == registered.credential_id) {
+    if known.iter().any(|known| known.credential_id == registered.credential_id) {
         return Err(Problem::new(Code::AlreadyExists, "This passkey is registered already."));
     }
     let passkey = Passkey {
@@ -130,17 +132,15 @@ pub(crate) async fn create(
         created_at: clock.now(),
         last_used_at: None,
     };
-    factors.passkeys.push(passkey.clone());
-    let proof = Proof {
-        account,
-        user,
-        session: ProvenSession::Enrolled(&principal.session, clock.now_seconds()),
-        login: None,
-        factors: Some(&factors),
-        challenge: Some(&registered.challenge),
-        event: Some(&activity::factor_change(&context, user, "passkey_added")),
-    };
-    directory.record(&proof).await?;
+    known.push(passkey.clone());
+    own.add(Change::PasskeyAdded, Some(&registered.challenge)).await.map_err(|problem| {
+        match problem.code() {
+            Code::InvalidCredentials => {
+                refused("not_verified", "cannot be taken: its challenge was used before".into())
+            }
+            _ => problem,
+        }
+    })?;
     Ok(json(StatusCode::CREATED, &PasskeyView::from(passkey)))
 }
 
@@ -187,15 +187,14 @@ pub(crate) async fn rename(
     Id(id): Id<kind::Passkey>,
     Patch { values, fields }: Patch<PasskeyInput>,
 ) -> Result<Response, Problem> {
-    let directory = platform.directory(context.meter());
-    let mut factors = directory.factors(&principal.account, &principal.user).await?;
-    let passkey =
-        factors.passkeys.iter_mut().find(|passkey| passkey.id == id).ok_or_else(Problem::not_found)?;
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    let mut passkeys = own.factors.passkeys.iter_mut();
+    let passkey = passkeys.find(|passkey| passkey.id == id).ok_or_else(Problem::not_found)?;
     if !fields.is_empty() {
         passkey.name = values.name;
     }
     let view = PasskeyView::from(passkey.clone());
-    directory.save_factors(&principal.account, &principal.user, &factors, None).await?;
+    own.save_quietly().await?;
     Ok(json(StatusCode::OK, &view))
 }
 
@@ -206,16 +205,12 @@ pub(crate) async fn delete(
     SignedIn(principal): SignedIn,
     Id(id): Id<kind::Passkey>,
 ) -> Result<Response, Problem> {
-    let (account, user) = (&principal.account, &principal.user);
-    let directory = platform.directory(context.meter());
-    let (mut factors, asks_for_mfa) = directory.factors_and_demand(account, user).await?;
-    let known =
-        factors.passkeys.iter().position(|passkey| passkey.id == id).ok_or_else(Problem::not_found)?;
-    factors.passkeys.remove(known);
-    mfa::may_be_without(&factors, asks_for_mfa)?;
-    factors.drop_idle_codes();
-    let event = activity::factor_change(&context, user, "passkey_removed");
-    directory.save_factors(account, user, &factors, Some(&event)).await?;
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    let known = own.factors.passkeys.iter().position(|passkey| passkey.id == id);
+    own.factors.passkeys.remove(known.ok_or_else(Problem::not_found)?);
+    mfa::may_be_without(&own.factors, own.asks_for_mfa)?;
+    own.factors.drop_idle_codes();
+    own.save(Change::PasskeyRemoved).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -259,28 +254,44 @@ pub(crate) async fn login(
 ) -> Result<Response, Problem> {
     let (clock, directory) = (&platform.clock, platform.directory(context.meter()));
     auth.keep_keys_published(&directory, clock).await?;
+    let caller = context.caller();
     let (account, user) = given.passkey.user().ok_or_else(Problem::invalid_credentials)?;
     let candidate = directory.candidate(&account, &user).await?;
     let candidate = candidate.filter(|candidate| candidate.access.status == UserStatus::Active);
-    let candidate = candidate.ok_or_else(Problem::invalid_credentials)?;
-    let mut factors = candidate.factors;
-    let challenge = auth.use_passkey(clock, &mut factors, &given.passkey);
-    let challenge = challenge.map_err(|why| Problem::invalid_credentials().because(&why))?;
+    let Candidate { profile, access, mut factors, .. } =
+        candidate.ok_or_else(Problem::invalid_credentials)?;
+    let (origin, login) = Origin::look(&directory, Act::Login, &profile.email, &caller).await?;
+    // A proof that nobody guesses: only what comes from the network is counted.
+    origin.count_network(&directory, clock).await?;
+    let challenge = match auth.use_passkey(clock, &mut factors, &given.passkey) {
+        Ok(challenge) => challenge,
+        Err(why) => {
+            activity::note_failed_login(&platform, &context, Some((account, user))).await;
+            return Err(Problem::invalid_credentials().because(&why));
+        }
+    };
+    let login = login.ok_or_else(|| Problem::internal(&"a user without a login"))?;
+    let login = origin.remember(login);
+    let mail = origin.mail(clock, &caller, account, &profile.email)?;
     let session = clock.mint().map_err(|error| Problem::internal(&error))?;
-    let state = sessions::begin(clock, &context.caller());
+    let state = Session { is_multi_factor: true, ..sessions::begin(clock, &caller) };
+    let cleared = &origin.by_address.attempts;
     let proof = Proof {
         account: &account,
         user: &user,
         session: ProvenSession::Opened(&session, &state),
-        login: None,
+        login: Some(LoginUse { email: &profile.email, login: &login, renewed: None, cleared }),
         factors: Some(&factors),
         challenge: Some(&challenge),
-        event: Some(&activity::logged_in(&context, &user, &session)),
+        mail: mail.as_ref(),
+        event: &activity::logged_in(&context, &user, &session),
     };
     directory.record(&proof).await?;
-    let standing = Arc::new(Standing { roles: candidate.access.role_ids, ..Standing::default() });
+    // That one attempt too many stays counted for an hour must not undo it.
+    let _ = directory.forgive(&origin.by_network.attempts).await;
+    let standing = Arc::new(Standing { roles: access.role_ids, ..Standing::default() });
     let principal = SessionPrincipal { account, user, session, standing };
-    let user = User::new(&principal, &candidate.profile);
+    let user = User::new(&principal, &profile);
     auth.answer(StatusCode::OK, &principal, &state, given.token_delivery, Some(user))
 }
 

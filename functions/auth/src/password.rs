@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer};
 use tokio::sync::Semaphore;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::attempts::OwnAttempt;
+use crate::attempts::{OwnAttempt, ProofBy};
 use crate::blocklist::Blocklist;
 use crate::policy::Weakness;
 use crate::{Auth, activity, links, sessions};
@@ -245,8 +245,9 @@ impl Length<'_> {
         if self.factors.has_short_password == self.is_short {
             return Ok(());
         }
-        let factors = Factors { has_short_password: self.is_short, ..self.factors.clone() };
-        self.directory.save_factors(self.account, self.user, &factors, None).await
+        let mut factors = self.factors.clone();
+        factors.has_short_password = self.is_short;
+        self.directory.save_factors(self.account, self.user, None, &factors, None).await
     }
 }
 
@@ -283,7 +284,8 @@ pub(crate) async fn change(
     let profile = directory.profile(account, user).await?;
     let factors = directory.factors(account, user).await?;
     change.new_password.judge_for(&profile, &factors, "/newPassword")?;
-    let attempt = OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email).await?;
+    let attempt =
+        OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email, ProofBy::Password).await?;
     let checked = attempt.check_password(&auth.hasher, change.current_password, "/currentPassword").await;
     activity::checked(&platform, &context, SecurityEventType::PasswordChange, checked).await?;
     let is_short = change.new_password.is_short();
@@ -301,6 +303,6 @@ pub(crate) async fn change(
     // The password is changed: what comes after must not undo it.
     sessions::end_all_but(&directory, &principal, &principal.session).await?;
     let _ = length.note_after().await;
-    attempt.forgive().await;
+    attempt.forget().await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

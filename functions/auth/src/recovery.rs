@@ -8,10 +8,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use nexo_api::{Code, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::UserId;
+use nexo_mail::Change;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::activity;
+use crate::mfa::Own;
 
 /// Codes a user gets at once.
 const COUNT: usize = 10;
@@ -55,19 +56,16 @@ pub(crate) async fn renew(
     context: RequestContext,
     SignedIn(principal): SignedIn,
 ) -> Result<Response, Problem> {
-    let (account, user) = (&principal.account, &principal.user);
-    let directory = platform.directory(context.meter());
-    let mut factors = directory.factors(account, user).await?;
-    if !factors.is_enrolled() {
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    if !own.factors.is_enrolled() {
         return Err(Problem::new(
             Code::MfaNotSetUp,
             "Recovery codes stand in for a second factor. Set one up first.",
         ));
     }
-    let codes = Codes::fresh(user)?;
-    factors.recovery_codes = codes.kept;
-    let event = activity::factor_change(&context, user, "recovery_codes_renewed");
-    directory.save_factors(account, user, &factors, Some(&event)).await?;
+    let codes = Codes::fresh(&principal.user)?;
+    own.factors.recovery_codes = codes.kept;
+    own.save(Change::RecoveryCodesRenewed).await?;
     Ok(json(StatusCode::OK, &RecoveryCodes { recovery_codes: codes.shown }))
 }
 

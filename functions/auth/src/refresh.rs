@@ -63,7 +63,7 @@ pub(crate) async fn refresh(
         Rotation::Found(session) => judge(&platform, &context, &token, session).await?,
     };
     let access = directory.access(&token.account, &token.user).await?;
-    let access = access.filter(|access| access.admits(&token.session));
+    let access = access.filter(|access| access.admits(&token.session, &session));
     let access = access.ok_or_else(|| refused("the user is disabled or no more"))?;
     // The token names the roles; what those of the account's own grant is looked up where it is used.
     let standing = Standing { roles: access.role_ids, ..Standing::default() };

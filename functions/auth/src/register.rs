@@ -16,7 +16,7 @@ use nexo_mail::Message;
 use nexo_store::{Access, Login, NewAccount, NewUser, PendingRegistration, Profile};
 use serde::Deserialize;
 
-use crate::attempts::{self, Limit, digest, network};
+use crate::attempts::{self, Act, Limit, digest, network};
 use crate::password::{Owner, Password};
 use crate::tokens::{TokenDelivery, User};
 use crate::{Auth, activity, links, sessions};
@@ -57,7 +57,8 @@ pub(crate) async fn register(
     Body(new): Body<Registration>,
 ) -> Result<Response, Problem> {
     let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
-    let login = attempts::count_mail(&directory, clock, &new.email, &context.caller()).await?;
+    let login =
+        attempts::count_mail(&directory, clock, Act::Registration, &new.email, &context.caller()).await?;
     let password_hash = auth.hasher.hash(new.password).await?;
     // By its own number and not by its address: nobody ends another's registration by a further one.
     let id = links::fresh(clock)?;
@@ -114,7 +115,7 @@ pub(crate) async fn confirm(
     let account = NewAccount { company: new.company, owner };
     links::done(directory.register(&account, &link).await?)?;
     // The account is made: one mail that stays counted for an hour must not undo it.
-    let _ = directory.forgive(&Limit::for_mails_from(&network).attempts).await;
+    let _ = directory.forgive(&Limit::for_network(Act::Registration, &network).attempts).await;
     auth.answer(StatusCode::CREATED, &principal, &account.owner.state, given.token_delivery, Some(user))
 }
 

@@ -6,15 +6,18 @@
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext};
 use nexo_domain::{Email, SecurityEventType};
 use nexo_identity::{Link, Purpose};
 use nexo_mail::{Change, Message};
-use nexo_store::{Candidate, PendingReset, Told};
+use nexo_store::{Candidate, Login, PendingReset, Told};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
-use crate::attempts::{self, Limit};
+use crate::attempts::{self, Act, Limit};
 use crate::password::{Length, Password};
 use crate::{Auth, links, sessions};
 
@@ -33,22 +36,32 @@ impl Input for Forgotten {
 /// A link is good for so long, in seconds.
 const KEPT: i64 = 30 * 60;
 
-/// Mails a link to choose a new password, in place of an earlier one.
+/// Mails a link to choose a new password. Earlier ones stay good until one of them is used: nobody takes the
+/// user's away by asking for another.
 pub(crate) async fn ask(
     State(platform): State<Platform>,
     context: RequestContext,
     Body(Forgotten { email }): Body<Forgotten>,
 ) -> Result<Response, Problem> {
     let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
-    let login = attempts::count_mail(&directory, clock, &email, &context.caller()).await?;
-    let link = Link::new(&["password reset", email.as_str()], links::fresh(clock)?);
+    let login =
+        attempts::count_mail(&directory, clock, Act::PasswordReset, &email, &context.caller()).await?;
+    let id = links::fresh(clock)?;
+    let link = Link::new(&["password reset", id.ulid()], id);
+    let password = password_digest(login.as_ref());
     let message = match login {
         Some(_) => Message::PasswordReset { link: link.clone() },
         None => Message::Nothing,
     };
     let mail = links::outgoing(clock, None, &email, message)?;
-    directory.hold(&link, &PendingReset { email }, clock.now_seconds() + KEPT, &[mail]).await?;
+    directory.hold(&link, &PendingReset { email, password }, clock.now_seconds() + KEPT, &[mail]).await?;
     Ok(links::accepted())
+}
+
+/// What a link remembers of the password that it is to replace; alike where there is none.
+fn password_digest(login: Option<&Login>) -> String {
+    let hash = login.map_or("", |login| login.password_hash.as_str());
+    URL_SAFE_NO_PAD.encode(Sha256::digest(hash))
 }
 
 /// A new password in place of a forgotten one.
@@ -73,9 +86,11 @@ pub(crate) async fn confirm(
 ) -> Result<Response, Problem> {
     let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
     let link = auth.link(Purpose::PasswordReset, &given.token)?;
-    let PendingReset { email } = directory.held(&link).await?.ok_or_else(links::gone)?;
+    let PendingReset { email, password } = directory.held(&link).await?.ok_or_else(links::gone)?;
     // It may have moved to another address since.
-    let login = directory.login(&email, &[]).await?.login.ok_or_else(links::gone)?;
+    let login = directory.login(&email, &[]).await?.login;
+    let is_same = |login: &Login| password_digest(Some(login)) == password;
+    let login = login.filter(is_same).ok_or_else(links::gone)?;
     let (account, user) = (&login.account_id, &login.user_id);
     let Candidate { profile, factors, .. } =
         directory.candidate(account, user).await?.ok_or_else(links::gone)?;
@@ -87,11 +102,12 @@ pub(crate) async fn confirm(
     let mail = links::outgoing(clock, Some(login.account_id), &email, message)?;
     // Before as well as after: after this write the link is used, and what failed then is not tried again.
     sessions::end_all(&directory, &login.account_id, &login.user_id, None).await?;
-    let cleared = Limit::for_email(&email).attempts;
+    // Beside a second factor, the count guards that one too, of which a link says nothing.
+    let cleared = (!factors.is_enrolled()).then(|| Limit::for_email(Act::Login, &email).attempts);
     let length = Length { directory: &directory, account, user, factors: &factors, is_short };
     length.note_before().await?;
     let told = Told { mail: &mail, event: &context.event(SecurityEventType::PasswordReset) };
-    links::done(directory.reset_password(&link, &email, &login, &new, &cleared, told).await?)?;
+    links::done(directory.reset_password(&link, &email, &login, &new, cleared.as_ref(), told).await?)?;
     // The password is set. What stays noted is put right by the next change.
     let _ = length.note_after().await;
     // One that began since is over too; this only takes it out of the user's list.

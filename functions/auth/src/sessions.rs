@@ -20,6 +20,7 @@ pub(crate) fn begin(clock: &Clock, caller: &Caller) -> Session {
         created_at: last_use.rotated_at,
         authenticated_at: last_use.rotated_at.as_seconds(),
         is_for_setup: false,
+        is_multi_factor: false,
         last_use,
     }
 }

@@ -6,11 +6,11 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use nexo_api::{Body, Input, Platform, Problem, RequestContext, SignedIn};
 use nexo_domain::SecurityEventType;
-use nexo_store::{Proof, ProvenSession};
+use nexo_store::{Proof, ProvenSession, StoreError};
 use serde::Deserialize;
 
-use crate::attempts::OwnAttempt;
-use crate::mfa::{self, Outcome, SecondFactor};
+use crate::attempts::{OwnAttempt, ProofBy};
+use crate::mfa::{self, Outcome, Own, SecondFactor};
 use crate::password::Password;
 use crate::webauthn::Assertion;
 use crate::{Auth, activity};
@@ -45,10 +45,9 @@ pub(crate) async fn step_up(
     let StepUp { password, totp, passkey, recovery_code } = given;
     let second = SecondFactor { totp, passkey, recovery_code };
     let (account, user, clock) = (&principal.account, &principal.user, &platform.clock);
-    let directory = platform.directory(context.meter());
-    let profile = directory.profile(account, user).await?;
-    let attempt = OwnAttempt::count(&directory, clock, &principal, &profile.email).await?;
-    let mut factors = directory.factors(account, user).await?;
+    let Own { directory, profile, mut factors, .. } = Own::read(&platform, &context, &principal).await?;
+    let by = if factors.is_enrolled() { ProofBy::SecondFactor } else { ProofBy::Password };
+    let attempt = OwnAttempt::count(&directory, clock, &principal, &profile.email, by).await?;
     let who = (account, user, &profile.email);
     let (factors, challenge) = match auth.check_second_factor(clock, who, &mut factors, &second)? {
         Outcome::NotNeeded => {
@@ -62,7 +61,7 @@ pub(crate) async fn step_up(
             return Err(required("", &format!("must have one of your second factors: {choices}")));
         }
         Outcome::Wrong => {
-            let wrong = Err(Problem::invalid_field("", "wrong_code", "has a wrong second factor"));
+            let wrong = Err(wrong());
             return activity::checked(&platform, &context, SecurityEventType::StepUp, wrong)
                 .await
                 .map(IntoResponse::into_response);
@@ -79,11 +78,19 @@ pub(crate) async fn step_up(
         login: None,
         factors,
         challenge: challenge.as_ref(),
-        event: Some(&event),
+        mail: None,
+        event: &event,
     };
-    directory.record(&proof).await?;
-    attempt.forgive().await;
+    match directory.record(&proof).await {
+        Err(StoreError::Spent) => return Err(wrong()),
+        recorded => recorded?,
+    }
+    attempt.forget().await;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn wrong() -> Problem {
+    Problem::invalid_field("", "wrong_code", "has a wrong second factor, or one that was used before")
 }
 
 fn required(pointer: &str, message: &str) -> Problem {

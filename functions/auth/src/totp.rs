@@ -7,11 +7,13 @@ use http::StatusCode;
 use nexo_api::{Body, Code, Input, Platform, Problem, RequestContext, SignedIn, json};
 use nexo_domain::{AccountId, Email, SecurityEventType, Timestamp, UserId};
 use nexo_identity::Clock;
-use nexo_store::{Factors, PendingTotp, Proof, ProvenSession, Totp};
+use nexo_mail::Change;
+use nexo_store::{Factors, PendingTotp, Totp};
 use serde::{Deserialize, Serialize};
 use totp_rs::Builder;
 
-use crate::attempts::OwnAttempt;
+use crate::attempts::{OwnAttempt, ProofBy};
+use crate::mfa::Own;
 use crate::password::Password;
 use crate::recovery::{Codes, RecoveryCodes};
 use crate::{Auth, activity, mfa};
@@ -91,20 +93,20 @@ pub(crate) async fn start(
     SignedIn(principal): SignedIn,
     Body(new): Body<NewTotp>,
 ) -> Result<Response, Problem> {
-    let directory = platform.directory(context.meter());
-    let profile = directory.profile(&principal.account, &principal.user).await?;
-    let attempt = OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email).await?;
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    let email = &own.profile.email;
+    let by = ProofBy::Password;
+    let attempt = OwnAttempt::count(&own.directory, &platform.clock, &principal, email, by).await?;
     let checked = attempt.check_password(&auth.hasher, new.password, "/password").await;
     activity::checked(&platform, &context, SecurityEventType::FactorChange, checked).await?;
-    let mut factors = directory.factors(&principal.account, &principal.user).await?;
     let mut secret = vec![0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Problem::internal(&error))?;
     let sealed = auth.seal.seal(&principal.account, &principal.user, &secret)?;
-    let app = app(secret, &profile.email)?;
+    let app = app(secret, email)?;
     let expires_at = platform.clock.now_seconds() + PENDING_SECONDS;
-    factors.pending_totp = Some(PendingTotp { secret: sealed, expires_at });
-    directory.save_factors(&principal.account, &principal.user, &factors, None).await?;
-    attempt.forgive().await;
+    own.factors.pending_totp = Some(PendingTotp { secret: sealed, expires_at });
+    own.save_quietly().await?;
+    attempt.forget().await;
     let setup = TotpSetup {
         secret: app.secret().to_base32(),
         uri: app.to_url().map_err(|error| Problem::internal(&error))?,
@@ -134,35 +136,26 @@ pub(crate) async fn confirm(
     SignedIn(principal): SignedIn,
     Body(first): Body<FirstCode>,
 ) -> Result<Response, Problem> {
-    let directory = platform.directory(context.meter());
-    let profile = directory.profile(&principal.account, &principal.user).await?;
-    let attempt = OwnAttempt::count(&directory, &platform.clock, &principal, &profile.email).await?;
-    let mut factors = directory.factors(&principal.account, &principal.user).await?;
-    let pending = factors.pending_totp.take().filter(|it| it.expires_at > platform.clock.now_seconds());
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    let email = &own.profile.email;
+    let by = ProofBy::SecondFactor;
+    let attempt = OwnAttempt::count(&own.directory, &platform.clock, &principal, email, by).await?;
+    let pending = own.factors.pending_totp.take().filter(|it| it.expires_at > platform.clock.now_seconds());
     let pending = pending.ok_or_else(|| {
         Problem::new(
             Code::MfaNotSetUp,
             "No authenticator app is being set up, or it took too long. Start again.",
         )
     })?;
-    let app = app(auth.seal.open(&principal.account, &principal.user, &pending.secret)?, &profile.email)?;
+    let app = app(auth.seal.open(&principal.account, &principal.user, &pending.secret)?, email)?;
     let step = step_of(&app, &first.code, &platform.clock);
     let last_step =
         step.ok_or_else(|| Problem::invalid_field("/code", "wrong_code", "is not the app's code"))?;
     let codes = Codes::fresh(&principal.user)?;
-    factors.totp = Some(Totp { secret: pending.secret, last_step });
-    factors.recovery_codes = codes.kept;
-    let proof = Proof {
-        account: &principal.account,
-        user: &principal.user,
-        session: ProvenSession::Enrolled(&principal.session, platform.clock.now_seconds()),
-        login: None,
-        factors: Some(&factors),
-        challenge: None,
-        event: Some(&activity::factor_change(&context, &principal.user, "totp_added")),
-    };
-    directory.record(&proof).await?;
-    attempt.forgive().await;
+    own.factors.totp = Some(Totp { secret: pending.secret, last_step });
+    own.factors.recovery_codes = codes.kept;
+    own.add(Change::TotpAdded, None).await?;
+    attempt.forget().await;
     Ok(json(StatusCode::OK, &RecoveryCodes { recovery_codes: codes.shown }))
 }
 
@@ -173,16 +166,13 @@ pub(crate) async fn remove(
     context: RequestContext,
     SignedIn(principal): SignedIn,
 ) -> Result<Response, Problem> {
-    let (account, user) = (&principal.account, &principal.user);
-    let directory = platform.directory(context.meter());
-    let (mut factors, asks_for_mfa) = directory.factors_and_demand(account, user).await?;
-    if factors.totp.take().is_none() {
+    let mut own = Own::read(&platform, &context, &principal).await?;
+    if own.factors.totp.take().is_none() {
         return Err(Problem::not_found());
     }
-    mfa::may_be_without(&factors, asks_for_mfa)?;
-    factors.drop_idle_codes();
-    let event = activity::factor_change(&context, user, "totp_removed");
-    directory.save_factors(account, user, &factors, Some(&event)).await?;
+    mfa::may_be_without(&own.factors, own.asks_for_mfa)?;
+    own.factors.drop_idle_codes();
+    own.save(Change::TotpRemoved).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -31,6 +31,9 @@ pub(crate) struct User {
     status: UserStatus,
     /// The team.
     team_id: Option<TeamId>,
+    /// Whether there is a second factor.
+    #[serde(default)]
+    mfa_enabled: bool,
     /// The last login.
     last_login_at: Option<Timestamp>,
 }
@@ -113,6 +116,7 @@ pub(crate) fn entity(id: UserId, profile: Profile) -> Entity<User> {
                 role_ids: profile.role_ids,
                 status: profile.status,
                 team_id: profile.team_id,
+                mfa_enabled: profile.mfa_enabled,
                 last_login_at: profile.last_login_at,
             },
         },

@@ -73,7 +73,7 @@ pub struct Occasion {
 
 /// What was changed of what guards an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "snake_case")]
 pub enum Change {
     /// The password, by the signed-in user.
     Password,
@@ -81,6 +81,16 @@ pub enum Change {
     PasswordByLink,
     /// The address that logs in.
     Email,
+    /// An authenticator app was added, or took the place of another.
+    TotpAdded,
+    /// The authenticator app was removed.
+    TotpRemoved,
+    /// A passkey was added.
+    PasskeyAdded,
+    /// A passkey was removed.
+    PasskeyRemoved,
+    /// The recovery codes were replaced.
+    RecoveryCodesRenewed,
 }
 
 impl Message {

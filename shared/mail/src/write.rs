@@ -21,6 +21,10 @@ pub struct Writer {
 const NOT_YOU: &str = "If it was you, there is nothing to do. If it was not, choose a new password now, with \
                        \"Forgot password\" where you log in: that ends all sessions.";
 
+const NOT_YOUR_FACTOR: &str = "If it was you, there is nothing to do. If it was not, choose a new password now, \
+                              with \"Forgot password\" where you log in: that ends all sessions. Then remove the \
+                              authenticator app and the passkeys that are not yours.";
+
 impl Writer {
     /// A writer of links to `link_page`, the address of the page that opens them.
     pub fn new(key: LinkKey, link_page: impl Into<String>) -> Self {
@@ -71,8 +75,7 @@ impl Writer {
             ),
             Message::PasswordReset { link } => page(
                 "Choose a new password",
-                "Someone, most likely you, asked for a new password. The link works once, for 30 minutes; asking \
-                 again makes a new one in its place.",
+                "Someone, most likely you, asked for a new password. The link works once, for 30 minutes.",
                 open(Purpose::PasswordReset, "Choose a new password", link),
                 "If it was not you, ignore this mail: your password stays as it is.",
             ),
@@ -126,6 +129,37 @@ impl Writer {
                          sessions were ended.",
                         Vec::new(),
                         "If it was not you, ask the owner of your company's account for help.",
+                    ),
+                    Change::TotpAdded => page(
+                        "An authenticator app was added",
+                        "An authenticator app was set up for your account, with new recovery codes. Its codes are \
+                         asked for from now on.",
+                        Vec::new(),
+                        NOT_YOUR_FACTOR,
+                    ),
+                    Change::TotpRemoved => page(
+                        "Your authenticator app was removed",
+                        "The authenticator app of your account was removed. Its codes are asked for no more.",
+                        Vec::new(),
+                        NOT_YOUR_FACTOR,
+                    ),
+                    Change::PasskeyAdded => page(
+                        "A passkey was added",
+                        "A passkey was added to your account. Whoever has it can log in.",
+                        Vec::new(),
+                        NOT_YOUR_FACTOR,
+                    ),
+                    Change::PasskeyRemoved => page(
+                        "A passkey was removed",
+                        "A passkey of your account was removed. It logs in no more.",
+                        Vec::new(),
+                        NOT_YOUR_FACTOR,
+                    ),
+                    Change::RecoveryCodesRenewed => page(
+                        "Your recovery codes were replaced",
+                        "New recovery codes were made for your account. The old ones are good for nothing any more.",
+                        Vec::new(),
+                        NOT_YOUR_FACTOR,
                     ),
                 }
             },
@@ -200,6 +234,11 @@ mod tests {
             change(Change::Password),
             change(Change::PasswordByLink),
             change(Change::Email),
+            change(Change::TotpAdded),
+            change(Change::TotpRemoved),
+            change(Change::PasskeyAdded),
+            change(Change::PasskeyRemoved),
+            change(Change::RecoveryCodesRenewed),
         ]
     }
 
@@ -251,6 +290,11 @@ mod tests {
             &[Purpose::PasswordReset],
             &[Purpose::NewEmail],
             &[Purpose::OldEmail, Purpose::KeepEmail],
+            &[],
+            &[],
+            &[],
+            &[],
+            &[],
             &[],
             &[],
             &[],

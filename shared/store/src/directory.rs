@@ -162,6 +162,25 @@ impl Directory {
         }
     }
 
+    /// Removes an item; nothing happens if there is none.
+    async fn delete(&self, key: &DirectoryKey) -> Result<(), StoreError> {
+        self.meter.call();
+        let done = self
+            .store
+            .client
+            .delete_item()
+            .table_name(&self.store.table)
+            .set_key(Some(item_key(key)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.store.as_function())
+            .send()
+            .await
+            .map_err(|error| sort("DeleteItem", &error))?;
+        self.meter.consumed(Units::Write, done.consumed_capacity());
+        Ok(())
+    }
+
     async fn transact<M>(
         &self,
         transaction: Transaction<M>,
@@ -189,13 +208,12 @@ impl nexo_identity::Directory for Directory {
                 let (Some(item), Some(access)) = (found.next(), found.next()) else {
                     return Ok(None);
                 };
-                let access: Access = read(access)?;
-                if !access.admits(session) {
+                let (access, state): (Access, Session) = (read(access)?, read(item)?);
+                if !access.admits(session, &state) {
                     return Ok(None);
                 }
                 let standing = self.standing(account, &access).await?;
-                let session: Session = read(item)?;
-                let (expires_at, proof) = (session.last_use.expires_at, session.proof());
+                let (expires_at, proof) = (state.last_use.expires_at, state.proof());
                 Ok(Some(SessionState { expires_at, proof, standing }))
             };
             look().await.map_err(|error: StoreError| DirectoryError(error.to_string()))

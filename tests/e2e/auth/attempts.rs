@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use nexo_identity::Clock;
 use nexo_local::server::Options;
 use nexo_tests::{Answer, Nexo, PASSWORD, options_with_template};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{MINUTE, SECOND, log_in};
 
@@ -13,10 +13,14 @@ const WRONG: &str = "not the right password";
 
 /// A login from another network than the tests' own.
 pub(super) async fn from(nexo: &Nexo, ip: &str, email: &str, password: &str) -> Answer {
+    post_from(nexo, ip, "/api/auth/login", &json!({"email": email, "password": password})).await
+}
+
+/// A request from another network than the tests' own.
+pub(super) async fn post_from(nexo: &Nexo, ip: &str, path: &str, body: &Value) -> Answer {
     let address: IpAddr = ip.parse().unwrap();
     let client = reqwest::Client::builder().local_address(address).build().unwrap();
-    let body = json!({"email": email, "password": password});
-    Answer::of(client.post(format!("{}/api/auth/login", nexo.url())).json(&body)).await
+    Answer::of(client.post(format!("{}{path}", nexo.url())).json(body)).await
 }
 
 #[track_caller]

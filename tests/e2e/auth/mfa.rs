@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};
+use reqwest::Method;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
-use super::{MINUTE, SECOND, log_in, text};
+use super::passkeys::created;
+use super::{MINUTE, SECOND, get_as, log_in, refresh, second_device, text};
 
 /// An authenticator app, on a phone whose clock is right.
 pub(crate) struct App(totp_rs::Totp);
@@ -139,6 +141,78 @@ async fn a_login_needs_the_second_factor_and_says_so_after_the_right_password_on
     // Who has no second factor is not asked for one, whatever is sent.
     let other = nexo.register().await;
     assert_eq!(log_in_with(&nexo, &other.email, "totp", "123456").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_first_second_factor_ends_what_the_password_alone_has_opened() {
+    let nexo = Nexo::start().await;
+    for with_passkey in [false, true] {
+        let company = nexo.register().await;
+        let stolen = second_device(&nexo, &company).await;
+        if with_passkey {
+            created(&company, "phone").await;
+        } else {
+            enrol(&nexo, &company).await;
+        }
+        get_as(&nexo, text(&stolen, "accessToken"), "/api/auth/profile")
+            .await
+            .assert_problem(401, "unauthenticated");
+        refresh(&nexo, text(&stolen, "refreshToken")).await.assert_problem(401, "unauthenticated");
+        let sessions = company.get("/api/auth/sessions").await.body;
+        assert_eq!(sessions["data"].as_array().unwrap().len(), 1, "{sessions}");
+        // The one that set it up goes on, and a further one ends nothing.
+        assert_eq!(refresh(&nexo, company.refresh_token()).await.status, 200);
+        created(&company, "tablet").await;
+        let user = company.get(&format!("/api/users/{}", company.user())).await.body;
+        assert_eq!(user["mfaEnabled"], true, "{user}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_alone_opens_nothing_while_a_second_factor_is_set_up() {
+    let nexo = Nexo::start().await;
+    for _ in 0..8 {
+        let company = nexo.register().await;
+        let app = App::new(text(&start(&company).await.body, "secret"));
+        let code = json!({"code": app.code(&nexo, 0)});
+        let (confirmed, login) = tokio::join!(
+            company.post("/api/auth/mfa/totp/confirm", &code),
+            log_in(&nexo, &company.email, PASSWORD)
+        );
+        assert_eq!(confirmed.status, 200, "{confirmed:?}");
+        if login.status == 200 {
+            get_as(&nexo, text(&login.body, "accessToken"), "/api/auth/profile")
+                .await
+                .assert_problem(401, "unauthenticated");
+            refresh(&nexo, text(&login.body, "refreshToken")).await.assert_problem(401, "unauthenticated");
+        } else {
+            login.assert_problem(401, "mfa_required");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_change_of_second_factors_is_told_by_mail() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    enrol(&nexo, &company).await;
+    let renewed = Answer::of(company.request(Method::POST, "/api/auth/mfa/recovery-codes")).await;
+    assert_eq!(renewed.status, 200, "{renewed:?}");
+    let passkey = created(&company, "phone").await;
+    assert_eq!(company.delete("/api/auth/mfa/totp").await.status, 204);
+    assert_eq!(company.delete(&format!("/api/auth/passkeys/{passkey}")).await.status, 204);
+    let mails = nexo.mails(&company.email).await;
+    let subjects: Vec<_> = mails.iter().map(|mail| text(mail, "subject")).collect();
+    let told = [
+        "An authenticator app was added",
+        "Your recovery codes were replaced",
+        "A passkey was added",
+        "Your authenticator app was removed",
+        "A passkey was removed",
+    ];
+    assert_eq!(subjects[subjects.len() - told.len()..], told);
+    let user = company.get(&format!("/api/users/{}", company.user())).await.body;
+    assert_eq!(user["mfaEnabled"], false, "{user}");
 }
 
 #[tokio::test]

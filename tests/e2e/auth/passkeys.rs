@@ -11,6 +11,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
+use super::attempts::post_from;
 use super::{MINUTE, SECOND, get_as, log_in, text};
 
 const ORIGIN: &str = "http://localhost:3000";
@@ -278,6 +279,25 @@ async fn a_challenge_is_good_once_and_for_five_minutes() {
         answer.assert_problem(422, "validation_failed");
         assert_eq!(answer.field_errors(), [("/credential".into(), "not_verified".into())]);
     }
+    // Used up, it is refused where one is signed in as what is wrong with the body.
+    let asked = options(&company).await;
+    for (id, status) in [("laptop", 201), ("watch", 422)] {
+        let body = json!({"name": id, "credential": Authenticator::new(id).create(&asked)});
+        let answer = company.post("/api/auth/passkeys", &body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 422 {
+            assert_eq!(answer.field_errors(), [("/credential".into(), "not_verified".into())]);
+        }
+    }
+    let asked = login_options(&nexo).await;
+    for status in [204, 422] {
+        let body = json!({"passkey": phone.get(&asked)});
+        let answer = company.post("/api/auth/step-up", &body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 422 {
+            assert_eq!(answer.field_errors(), [(String::new(), "wrong_code".into())]);
+        }
+    }
     // At once, too.
     let proof = phone.get(&login_options(&nexo).await);
     let answers = futures::future::join_all((0..4).map(|_| passkey_login(&nexo, &proof))).await;
@@ -325,6 +345,39 @@ async fn a_passkey_whose_count_goes_back_may_be_a_copy() {
         let answer = passkey_login(&nexo, &phone.get(&login_options(&nexo).await)).await;
         assert_eq!(answer.status == 200, is_good, "{count}: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_login_with_a_passkey_from_a_new_network_is_told_once() {
+    let nexo = Nexo::start().await;
+    let (company, phone) = with_passkey(&nexo, "phone").await;
+    let log_in_from = async |ip: &str, is_right: bool| {
+        let mut proof = phone.get(&login_options(&nexo).await);
+        if !is_right {
+            proof["response"]["signature"] = json!("AAAA");
+        }
+        post_from(&nexo, ip, "/api/auth/login/passkey", &json!({"passkey": proof})).await.status.as_u16()
+    };
+    let told = async || {
+        let mails = nexo.mails(&company.email).await;
+        mails.iter().filter(|mail| mail["subject"] == "New sign-in to your account").count()
+    };
+    assert_eq!(log_in_from("127.0.0.1", true).await, 200);
+    assert_eq!(told().await, 0, "the registration's own network is known");
+    assert_eq!(log_in_from("127.0.0.2", false).await, 401);
+    assert_eq!(told().await, 0);
+    let events = company.get("/api/auth/activity?type=login").await.body["data"].clone();
+    assert_eq!(events[0]["outcome"], "failure", "{events}");
+    assert_eq!(events[0]["ip"], "127.0.0.2", "{events}");
+    for _ in 0..2 {
+        assert_eq!(log_in_from("127.0.0.2", true).await, 200);
+        assert_eq!(told().await, 1);
+    }
+    // A password's login from there is none from a new network either.
+    let proof = phone.get(&login_options(&nexo).await);
+    let body = json!({"email": company.email, "password": PASSWORD, "passkey": proof});
+    assert_eq!(post_from(&nexo, "127.0.0.2", "/api/auth/login", &body).await.status, 200);
+    assert_eq!(told().await, 1);
 }
 
 #[tokio::test]

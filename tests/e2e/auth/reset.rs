@@ -4,6 +4,8 @@ use nexo_tests::{Answer, Nexo, PASSWORD};
 use reqwest::Method;
 use serde_json::json;
 
+use super::attempts::post_from;
+use super::mfa::enrol;
 use super::{MINUTE, get_as, log_in, refresh, said, second_device, text, work};
 
 const NEW: &str = "a new sentence to remember";
@@ -42,16 +44,24 @@ async fn a_forgotten_password_is_replaced_and_all_sessions_end() {
 }
 
 #[tokio::test]
-async fn a_link_is_good_for_half_an_hour_and_until_the_next() {
+async fn a_link_is_good_for_half_an_hour_and_while_the_password_is_the_same() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     ask(&nexo, &company.email).await;
     let first = nexo.link(&company.email, "password-reset").await;
     ask(&nexo, &company.email).await;
     let second = nexo.link(&company.email, "password-reset").await;
-    choose(&nexo, &first, NEW).await.assert_problem(410, "link_gone");
     nexo.clock.advance(29 * MINUTE);
-    assert_eq!(choose(&nexo, &second, NEW).await.status, 204);
+    // Whoever asks for another takes nobody's link away. Once one is used, the others are of no use.
+    assert_eq!(choose(&nexo, &first, NEW).await.status, 204);
+    choose(&nexo, &second, PASSWORD).await.assert_problem(410, "link_gone");
+    ask(&nexo, &company.email).await;
+    let before = nexo.link(&company.email, "password-reset").await;
+    let change = json!({"currentPassword": NEW, "newPassword": "yet another sentence to know"});
+    let tokens = log_in(&nexo, &company.email, NEW).await.body;
+    let request = nexo.request(Method::POST, "/api/auth/password").bearer_auth(text(&tokens, "accessToken"));
+    assert_eq!(Answer::of(request.json(&change)).await.status, 204);
+    choose(&nexo, &before, PASSWORD).await.assert_problem(410, "link_gone");
     ask(&nexo, &company.email).await;
     let late = nexo.link(&company.email, "password-reset").await;
     nexo.clock.advance(30 * MINUTE);
@@ -62,7 +72,52 @@ async fn a_link_is_good_for_half_an_hour_and_until_the_next() {
     // A link for another purpose is none for this one.
     let registration = nexo.link(&company.email, "register").await;
     choose(&nexo, &registration, PASSWORD).await.assert_problem(410, "link_gone");
-    assert_eq!(log_in(&nexo, &company.email, NEW).await.status, 200);
+    assert_eq!(log_in(&nexo, &company.email, "yet another sentence to know").await.status, 200);
+}
+
+#[tokio::test]
+async fn strangers_keep_nobody_from_a_new_password() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let body = json!({"email": company.email});
+    for n in 0..6 {
+        let asked = post_from(&nexo, "127.0.0.2", "/api/auth/password-reset", &body).await;
+        assert_eq!(asked.status, if n < 5 { 202 } else { 429 }, "{asked:?}");
+    }
+    // The owner's own network has a count of its own.
+    let before = nexo.mails(&company.email).await.len();
+    assert_eq!(ask(&nexo, &company.email).await.status, 202);
+    assert_eq!(nexo.mails(&company.email).await.len(), before + 1);
+    let token = nexo.link(&company.email, "password-reset").await;
+    nexo.clock.advance(MINUTE);
+    assert_eq!(post_from(&nexo, "127.0.0.2", "/api/auth/password-reset", &body).await.status, 202);
+    assert_eq!(choose(&nexo, &token, NEW).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_new_password_frees_the_login_and_not_the_guesses_at_a_second_factor() {
+    let nexo = Nexo::start().await;
+    for has_mfa in [false, true] {
+        let company = nexo.register().await;
+        let app = if has_mfa { Some(enrol(&nexo, &company).await.0) } else { None };
+        let guess = async |password: &str, totp: Option<String>| {
+            let body = json!({"email": company.email, "password": password, "totp": totp});
+            post_from(&nexo, "127.0.0.2", "/api/auth/login", &body).await.status.as_u16()
+        };
+        for _ in 0..5 {
+            let (password, totp) = match &app {
+                Some(app) => (PASSWORD, Some(app.wrong_code(&nexo))),
+                None => ("not the right password", None),
+            };
+            assert_eq!(guess(password, totp).await, 401);
+        }
+        assert_eq!(guess(PASSWORD, None).await, 429);
+        ask(&nexo, &company.email).await;
+        let token = nexo.link(&company.email, "password-reset").await;
+        assert_eq!(choose(&nexo, &token, NEW).await.status, 204);
+        let totp = app.as_ref().map(|app| app.code(&nexo, 0));
+        assert_eq!(guess(NEW, totp).await, if has_mfa { 429 } else { 200 });
+    }
 }
 
 #[tokio::test]

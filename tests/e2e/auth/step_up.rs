@@ -97,6 +97,31 @@ async fn proofs_are_guessed_as_slowly_as_passwords() {
 }
 
 #[tokio::test]
+async fn a_right_proof_clears_the_count_of_its_own_kind_and_no_other() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    for _ in 0..3 {
+        for _ in 0..4 {
+            let wrong = step_up(&company, &json!({"password": "not the right password"})).await;
+            assert_eq!(wrong.status, 422, "{wrong:?}");
+        }
+        assert_eq!(step_up(&company, &json!({"password": PASSWORD})).await.status, 204);
+    }
+    let (app, codes) = enrol(&nexo, &company).await;
+    for _ in 0..4 {
+        assert_eq!(step_up(&company, &json!({"totp": app.wrong_code(&nexo)})).await.status, 422);
+    }
+    assert_eq!(step_up(&company, &json!({"totp": app.code(&nexo, 0)})).await.status, 204);
+    for _ in 0..5 {
+        assert_eq!(step_up(&company, &json!({"totp": app.wrong_code(&nexo)})).await.status, 422);
+    }
+    // Who knows the password goes on guessing at nothing but the password.
+    assert_eq!(start(&company).await.status, 200);
+    let answer = step_up(&company, &json!({"recoveryCode": codes[0]})).await;
+    answer.assert_problem(429, "too_many_attempts");
+}
+
+#[tokio::test]
 async fn an_app_is_removed_with_its_codes_and_the_password_must_stand_alone_then() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;

@@ -147,6 +147,7 @@ impl Auth {
                 created_at: now,
                 authenticated_at: now.as_seconds(),
                 is_for_setup: false,
+                is_multi_factor: false,
                 last_use,
             },
             access,

@@ -9,7 +9,7 @@ use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
 use super::factors::asks_for_mfa;
-use super::{Directory, Factors, read};
+use super::{Directory, Factors, Session, read};
 use crate::{Profile, StoreError};
 
 /// What a user may do now. One item for each user; sessions and tokens only repeat it, for a minute at
@@ -28,18 +28,22 @@ pub struct Access {
     /// Sessions that began before are over.
     #[serde(default)]
     pub sessions_from: Option<Timestamp>,
+    /// Whether the user has a second factor. Sessions whose user gave none are over then.
+    #[serde(default)]
+    pub mfa_enabled: bool,
 }
 
 impl Access {
     /// Access with these roles.
     pub fn new(role_ids: Vec<RoleRef>) -> Self {
-        Self { role_ids, status: UserStatus::Active, team_id: None, sessions_from: None }
+        Self { role_ids, status: UserStatus::Active, team_id: None, sessions_from: None, mfa_enabled: false }
     }
 
     /// Whether a session of the user can be used.
-    pub fn admits(&self, session: &SessionId) -> bool {
+    pub fn admits(&self, id: &SessionId, session: &Session) -> bool {
         let from = self.sessions_from.map_or(0, |from| u64::try_from(from.as_millis()).unwrap_or_default());
-        self.status == UserStatus::Active && session.timestamp_ms() >= from
+        let is_proven = session.is_multi_factor || !self.mfa_enabled;
+        self.status == UserStatus::Active && id.timestamp_ms() >= from && is_proven
     }
 }
 
@@ -117,7 +121,7 @@ impl Directory {
         Ok(Some(Candidate {
             profile: read(profile)?,
             access: read(access)?,
-            factors: factors.map_or_else(|| Ok(Factors::default()), read)?,
+            factors: Factors::of(factors)?,
             asks_for_mfa: account.is_some_and(|account| asks_for_mfa(&account)),
         }))
     }

@@ -1,13 +1,12 @@
 //! What users prove who they are with, besides the password.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{AccountId, PasskeyId, Text, Timestamp, UserId};
+use nexo_domain::{AccountId, PasskeyId, SessionId, Text, Timestamp, UserId};
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, read, whole};
+use super::{Directory, Told, item_key, read, whole};
 use crate::StoreError;
-use crate::events::SecurityEvent;
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::table::write_id;
@@ -30,6 +29,9 @@ pub struct Factors {
     pub recovery_codes: Vec<String>,
     /// Whether the password is so short that it is accepted only beside a second factor.
     pub has_short_password: bool,
+    /// Whether there was a second factor when they were read.
+    #[serde(skip)]
+    pub(super) was_enrolled: bool,
 }
 
 /// An authenticator app (RFC 6238).
@@ -81,6 +83,16 @@ pub struct Passkey {
 }
 
 impl Factors {
+    pub(super) fn of(item: Option<Item>) -> Result<Self, StoreError> {
+        let factors: Self = item.map(read).transpose()?.unwrap_or_default();
+        Ok(Self { was_enrolled: factors.is_enrolled(), ..factors })
+    }
+
+    /// Whether this is the user's first second factor.
+    pub fn is_first(&self) -> bool {
+        self.is_enrolled() && !self.was_enrolled
+    }
+
     /// Whether there is a second factor. Recovery codes alone are none: they stand in for one.
     pub fn is_enrolled(&self) -> bool {
         self.totp.is_some() || !self.passkeys.is_empty()
@@ -100,8 +112,7 @@ impl Directory {
     /// # Errors
     /// When the store does not answer.
     pub async fn factors(&self, account: &AccountId, user: &UserId) -> Result<Factors, StoreError> {
-        let item = self.get(&DirectoryKey::factors(account, user), true).await?;
-        item.map_or_else(|| Ok(Factors::default()), read)
+        Factors::of(self.get(&DirectoryKey::factors(account, user), true).await?)
     }
 
     /// A user's second factors, and whether the account asks every user for one.
@@ -115,11 +126,12 @@ impl Directory {
     ) -> Result<(Factors, bool), StoreError> {
         let keys = [DirectoryKey::factors(account, user), DirectoryKey::account(account)];
         let mut found = self.batch(&keys).await?.into_iter();
-        let factors = found.next().flatten().map_or_else(|| Ok(Factors::default()), read)?;
+        let factors = Factors::of(found.next().flatten())?;
         Ok((factors, found.next().flatten().is_some_and(|account| asks_for_mfa(&account))))
     }
 
-    /// Writes a user's second factors, if they still are of the version that was read, and the event of it.
+    /// Writes a user's second factors, if they still are of the version that was read, and what the user is told
+    /// of it. What is changed in a session is so only if its user gave one of the factors there were.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when they were changed meanwhile.
@@ -127,12 +139,19 @@ impl Directory {
         &self,
         account: &AccountId,
         user: &UserId,
+        session: Option<&SessionId>,
         factors: &Factors,
-        event: Option<&SecurityEvent>,
+        told: Option<Told<'_>>,
     ) -> Result<(), StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
         put(&mut transaction, (), account, user, factors)?;
-        if let Some(event) = event {
+        if let Some(session) = session.filter(|_| factors.was_enrolled) {
+            let mut proven = Expression::new();
+            proven.if_equal(MULTI_FACTOR, AttributeValue::Bool(true));
+            transaction.check((), item_key(&DirectoryKey::session(account, user, session)), proven);
+        }
+        if let Some(Told { mail, event }) = told {
+            mail.post(&mut transaction, ())?;
             self.note_in(&mut transaction, (), account, user, event)?;
         }
         // A transaction also for this one: its token makes a retry after a lost answer the same write.
@@ -143,13 +162,16 @@ impl Directory {
     }
 }
 
+/// The attribute of a session whose user gave a second factor.
+pub(super) const MULTI_FACTOR: &str = "isMultiFactor";
+
 /// Whether an account asks every user for a second factor.
 pub(super) fn asks_for_mfa(account: &Item) -> bool {
     account.get("mfaRequired") == Some(&AttributeValue::Bool(true))
 }
 
-/// Adds the write of `factors` to a transaction.
-pub(super) fn put<M>(
+/// Adds the write of `factors` to a transaction, and what is repeated of it elsewhere.
+pub(super) fn put<M: Copy>(
     transaction: &mut Transaction<M>,
     role: M,
     account: &AccountId,
@@ -163,5 +185,12 @@ pub(super) fn put<M>(
     };
     let next = Factors { version: factors.version + 1, ..factors.clone() };
     let item = whole(&DirectoryKey::factors(account, user), "factors", attributes(&next)?);
+    if factors.is_enrolled() != factors.was_enrolled {
+        for key in [DirectoryKey::user(account, user), DirectoryKey::access(account, user)] {
+            let mut repeated = Expression::new();
+            repeated.set("mfaEnabled", AttributeValue::Bool(factors.is_enrolled())).if_exists("pk");
+            transaction.update(role, item_key(&key), &repeated)?;
+        }
+    }
     transaction.put(role, item, &unchanged)
 }

@@ -209,6 +209,14 @@ impl Directory {
         self.update(&attempts.0, &change).await.map(drop)
     }
 
+    /// Forgets a count: whoever is behind it has shown to be who they say.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn forget(&self, attempts: &Attempts) -> Result<(), StoreError> {
+        self.delete(&attempts.0).await
+    }
+
     /// Sets a new password hash, if the old one still is what was read in `login`, and tells the user.
     ///
     /// # Errors

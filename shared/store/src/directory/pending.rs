@@ -42,6 +42,8 @@ pub struct PendingRegistration {
 pub struct PendingReset {
     /// The address whose password it is.
     pub email: Email,
+    /// A digest of the password's hash: with another password, the link is good for nothing.
+    pub password: String,
 }
 
 /// An address that is to take the place of another.
@@ -197,7 +199,7 @@ impl Directory {
     }
 
     /// Replaces the password of `login` by one that its holder chose through `link`: the link is used, all
-    /// sessions end, the count of failures goes, and the user is told, in one transaction.
+    /// sessions end, the count of failures goes, if one is given, and the user is told, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the login was changed meanwhile.
@@ -207,7 +209,7 @@ impl Directory {
         email: &Email,
         login: &Login,
         new_hash: &str,
-        cleared: &Attempts,
+        cleared: Option<&Attempts>,
         told: Told<'_>,
     ) -> Result<Used, StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
@@ -216,7 +218,9 @@ impl Directory {
         change.set("passwordHash", AttributeValue::S(new_hash.into()));
         change.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
         transaction.update(Part::Rest, item_key(&DirectoryKey::login(email)), &change)?;
-        transaction.delete(Part::Rest, item_key(&cleared.0), &Expression::new())?;
+        if let Some(cleared) = cleared {
+            transaction.delete(Part::Rest, item_key(&cleared.0), &Expression::new())?;
+        }
         // None that began before can be used from now on.
         let mut access = Expression::new();
         access.set("sessionsFrom", AttributeValue::S(self.store.clock.now().to_string())).if_exists("pk");

@@ -38,6 +38,9 @@ pub struct Profile {
     /// The team.
     #[serde(default)]
     pub team_id: Option<TeamId>,
+    /// Whether there is a second factor.
+    #[serde(default)]
+    pub mfa_enabled: bool,
     /// The last login.
     #[serde(default)]
     pub last_login_at: Option<Timestamp>,
@@ -72,6 +75,7 @@ impl Profile {
             role_ids: access.role_ids.clone(),
             status: access.status,
             team_id: access.team_id,
+            mfa_enabled: access.mfa_enabled,
             last_login_at: Some(now),
             created_at: now,
             created_by: user,

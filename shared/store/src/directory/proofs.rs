@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{AccountId, Email, SessionId, UserId, UserStatus};
 use nexo_tenant_key::DirectoryKey;
 
+use super::factors::MULTI_FACTOR;
 use super::{Attempts, Directory, Factors, Login, Outgoing, Session, factors, item_key, whole};
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
@@ -20,14 +21,16 @@ pub struct Proof<'a> {
     pub user: &'a UserId,
     /// The session it is for.
     pub session: ProvenSession<'a>,
-    /// How the user logged in with a password, if so.
+    /// How the user logged in, if so.
     pub login: Option<LoginUse<'a>>,
     /// The second factors as they are from now on, if one was used or changed.
     pub factors: Option<&'a Factors>,
     /// The challenge that was answered, which is good once.
     pub challenge: Option<&'a Spent>,
-    /// What the user's events say of it, if it is one.
-    pub event: Option<&'a SecurityEvent>,
+    /// What the user is told by mail, if anything.
+    pub mail: Option<&'a Outgoing>,
+    /// What the user's events say of it.
+    pub event: &'a SecurityEvent,
 }
 
 /// A challenge that is used up.
@@ -51,12 +54,13 @@ pub enum ProvenSession<'a> {
 }
 
 /// What the members of the transaction are for.
+#[derive(Clone, Copy)]
 enum Part {
     Challenge,
     Other,
 }
 
-/// A login with a password.
+/// The use of a login.
 #[derive(Clone, Copy, Debug)]
 pub struct LoginUse<'a> {
     /// Whose it is.
@@ -67,8 +71,6 @@ pub struct LoginUse<'a> {
     pub renewed: Option<&'a str>,
     /// The count of failures that is gone.
     pub cleared: &'a Attempts,
-    /// What the user is told.
-    pub mail: Option<&'a Outgoing>,
 }
 
 impl Directory {
@@ -78,7 +80,7 @@ impl Directory {
     /// [`StoreError::Spent`] when the challenge was used before; [`StoreError::Busy`] when the login, the
     /// factors or the session were changed meanwhile.
     pub async fn record(&self, proof: &Proof<'_>) -> Result<(), StoreError> {
-        let Proof { account, user, session, login, factors, challenge, event } = *proof;
+        let Proof { account, user, session, login, factors, challenge, mail, event } = *proof;
         let mut transaction = Transaction::new(&self.store.table);
         match session {
             ProvenSession::Opened(id, session) => {
@@ -89,6 +91,10 @@ impl Directory {
                 listed.set("lastLoginAt", at).if_exists("pk").if_absent("deletedAt");
                 // Whoever was disabled while the password was checked does not get in, nor when it is enabled.
                 listed.if_equal("status", AttributeValue::S(UserStatus::Active.to_string()));
+                // Nor does one with the password alone who has a second factor meanwhile.
+                if !session.is_multi_factor {
+                    listed.if_not_equal("mfaEnabled", AttributeValue::Bool(true));
+                }
                 transaction.update(Part::Other, item_key(&DirectoryKey::user(account, user)), &listed)?;
             }
             ProvenSession::Renewed(id, at) | ProvenSession::Enrolled(id, at) => {
@@ -96,6 +102,12 @@ impl Directory {
                 change.set("authenticatedAt", AttributeValue::N(at.to_string())).if_exists("pk");
                 if matches!(session, ProvenSession::Enrolled(..)) {
                     change.set("isForSetup", AttributeValue::Bool(false));
+                    if factors.is_some_and(|factors| factors.was_enrolled) {
+                        change.if_equal(MULTI_FACTOR, AttributeValue::Bool(true));
+                    }
+                }
+                if factors.is_some() {
+                    change.set(MULTI_FACTOR, AttributeValue::Bool(true));
                 }
                 let key = item_key(&DirectoryKey::session(account, user, id));
                 transaction.update(Part::Other, key, &change)?;
@@ -111,9 +123,9 @@ impl Directory {
             change.if_equal("passwordHash", AttributeValue::S(used.login.password_hash.clone()));
             transaction.update(Part::Other, item_key(&DirectoryKey::login(used.email)), &change)?;
             transaction.delete(Part::Other, item_key(&used.cleared.0), &Expression::new())?;
-            if let Some(mail) = used.mail {
-                mail.post(&mut transaction, Part::Other)?;
-            }
+        }
+        if let Some(mail) = mail {
+            mail.post(&mut transaction, Part::Other)?;
         }
         if let Some(factors) = factors {
             factors::put(&mut transaction, Part::Other, account, user, factors)?;
@@ -123,9 +135,7 @@ impl Directory {
             let marker = whole(&spent.key, "challenge", Item::from([("expiresAt".into(), until)]));
             transaction.put_new(Part::Challenge, marker)?;
         }
-        if let Some(event) = event {
-            self.note_in(&mut transaction, Part::Other, account, user, event)?;
-        }
+        self.note_in(&mut transaction, Part::Other, account, user, event)?;
         match self.transact(transaction, &write_id()?).await? {
             None => Ok(()),
             Some(refusals) if refusals.iter().any(|refusal| matches!(refusal.role, Part::Challenge)) => {

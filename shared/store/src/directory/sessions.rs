@@ -1,16 +1,14 @@
 //! Sessions.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{AccountId, SessionId, Timestamp, UserId};
 use nexo_identity::{ProofState, RefreshToken};
 use nexo_tenant_key::DirectoryKey;
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, item_key, read};
+use super::{Directory, read};
 use crate::StoreError;
-use crate::error::sort;
 use crate::expression::Expression;
-use crate::meter::Units;
 use crate::range::range;
 use crate::record::{Item, attributes};
 
@@ -28,6 +26,9 @@ pub struct Session {
     /// Whether it is only for setting up the second factor that the account asks for.
     #[serde(default)]
     pub is_for_setup: bool,
+    /// Whether its user gave a second factor, and not the password alone.
+    #[serde(default)]
+    pub is_multi_factor: bool,
     /// Its last use.
     #[serde(flatten)]
     pub last_use: SessionUse,
@@ -112,21 +113,7 @@ impl Directory {
         user: &UserId,
         session: &SessionId,
     ) -> Result<(), StoreError> {
-        self.meter.call();
-        let done = self
-            .store
-            .client
-            .delete_item()
-            .table_name(&self.store.table)
-            .set_key(Some(item_key(&DirectoryKey::session(account, user, session))))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(self.store.as_function())
-            .send()
-            .await
-            .map_err(|error| sort("DeleteItem", &error))?;
-        self.meter.consumed(Units::Write, done.consumed_capacity());
-        Ok(())
+        self.delete(&DirectoryKey::session(account, user, session)).await
     }
 
     /// All of a user's sessions, oldest first.
