@@ -6,6 +6,7 @@ mod asvs;
 mod auth;
 mod clients;
 mod crash;
+mod direct;
 mod events;
 mod faults;
 mod guard;

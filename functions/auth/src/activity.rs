@@ -62,14 +62,14 @@ pub(crate) async fn note_failed_login(
     }
 }
 
-/// Notes that a signed-in user gave another password than the own one.
-pub(crate) async fn checked(
+/// Notes that a signed-in user gave a wrong proof.
+pub(crate) async fn checked<T>(
     platform: &Platform,
     context: &RequestContext,
     r#type: SecurityEventType,
-    outcome: Result<(), Problem>,
-) -> Result<(), Problem> {
-    let is_wrong = outcome.as_ref().is_err_and(|problem| problem.code() == Code::ValidationFailed);
+    outcome: Result<T, Problem>,
+) -> Result<T, Problem> {
+    let is_wrong = outcome.as_ref().err().is_some_and(|problem| problem.code() == Code::ValidationFailed);
     if let Some(principal) = context.principal().filter(|_| is_wrong) {
         let event = context.event(r#type).failed();
         platform.note(context, &principal.account, &principal.user, &event).await;

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_api::{Caller, Code, Problem};
 use nexo_domain::{Email, UserId};
 use nexo_identity::{Clock, SessionPrincipal};
-use nexo_store::{AttemptCount, Attempts, Directory, Login};
+use nexo_store::{AttemptCount, Attempts, Directory, Login, StoreError};
 use nexo_tenant_key::DirectoryKey;
 use sha2::{Digest as _, Sha256};
 
@@ -36,6 +36,13 @@ pub(crate) enum Act {
 }
 
 impl Act {
+    /// Whether networks that the address was logged in from are counted apart. Whoever shares one with a user can
+    /// tell from that that the address has a login, so it is done only where strangers would otherwise keep the
+    /// user out.
+    pub(crate) const fn spares_known_networks(self) -> bool {
+        matches!(self, Self::Login | Self::PasswordReset)
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Self::Login => "login",
@@ -192,7 +199,8 @@ impl<'a> OwnAttempt<'a> {
         let view = directory.login(email, std::slice::from_ref(&limit.attempts)).await?;
         let seen = view.attempts.first().copied().unwrap_or_default();
         count(directory, clock, &limit, seen).await?;
-        let login = view.login.ok_or_else(|| Problem::internal(&"a user without a login"))?;
+        // Its address was changed since it was read.
+        let login = view.login.ok_or(StoreError::Busy)?;
         Ok(Self { directory, limit, login })
     }
 

@@ -15,8 +15,10 @@ use nexo_store::{
 use serde::Serialize;
 use serde_json::json;
 
+use crate::attempts::{OwnAttempt, ProofBy};
+use crate::password::Password;
 use crate::webauthn::Assertion;
-use crate::{Auth, links, recovery, sessions};
+use crate::{Auth, activity, links, recovery, sessions};
 
 /// A user's second factors.
 #[derive(Serialize)]
@@ -56,6 +58,12 @@ pub(crate) struct SecondFactor {
     pub(crate) totp: Option<String>,
     pub(crate) passkey: Option<Assertion>,
     pub(crate) recovery_code: Option<String>,
+}
+
+impl SecondFactor {
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self { totp: None, passkey: None, recovery_code: None })
+    }
 }
 
 /// What came of a second factor.
@@ -105,6 +113,7 @@ pub(crate) struct Own<'a> {
     pub(crate) factors: Factors,
     /// Whether the account asks every user for a second factor.
     pub(crate) asks_for_mfa: bool,
+    platform: &'a Platform,
     context: &'a RequestContext,
     clock: &'a Clock,
     principal: &'a SessionPrincipal,
@@ -121,7 +130,18 @@ impl<'a> Own<'a> {
         let found = directory.candidate(&principal.account, &principal.user).await?;
         let Candidate { profile, factors, asks_for_mfa, .. } = found.ok_or_else(Problem::not_found)?;
         let clock = &platform.clock;
-        Ok(Self { directory, profile, factors, asks_for_mfa, context, clock, principal })
+        Ok(Self { directory, profile, factors, asks_for_mfa, platform, context, clock, principal })
+    }
+
+    /// Asks for the password once more, which is counted, and noted when it is wrong.
+    pub(crate) async fn check_password(&self, auth: &Auth, given: Password) -> Result<(), Problem> {
+        let Self { directory, clock, principal, profile, .. } = self;
+        let attempt =
+            OwnAttempt::count(directory, clock, principal, &profile.email, ProofBy::Password).await?;
+        let checked = attempt.check_password(&auth.hasher, given, "/password").await;
+        activity::checked(self.platform, self.context, SecurityEventType::FactorChange, checked).await?;
+        attempt.forget().await;
+        Ok(())
     }
 
     /// What the user is told of a change.
@@ -150,8 +170,12 @@ impl<'a> Own<'a> {
         };
         self.directory.record(&proof).await?;
         if self.factors.is_first() {
-            // They are good for nothing any more; this only takes them out of the user's list.
-            let _ = sessions::end_all_but(&self.directory, self.principal, session).await;
+            // They are admitted no more; this only takes them out of the user's list.
+            let ended = sessions::end_all_but(&self.directory, self.principal, session).await;
+            if let Err(problem) = ended {
+                let cause = problem.cause().unwrap_or_default();
+                self.context.warn(format!("sessions not taken out of the list: {cause}"));
+            }
         }
         Ok(())
     }

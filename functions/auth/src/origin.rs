@@ -4,7 +4,7 @@ use nexo_api::{Caller, Problem};
 use nexo_domain::{AccountId, Email};
 use nexo_identity::Clock;
 use nexo_mail::Message;
-use nexo_store::{AttemptCount, Directory, Login, Outgoing};
+use nexo_store::{AttemptCount, Attempts, Directory, Login, Outgoing};
 
 use crate::attempts::{self, Act, Limit, digest, network};
 use crate::links;
@@ -13,7 +13,7 @@ use crate::links;
 const NETWORKS: usize = 10;
 
 /// The network that tries something at an address. One that the address was logged in from before is known, and
-/// has a count of its own: what strangers try does not hold it back.
+/// has a count of its own where strangers could keep somebody out: what they try does not hold it back.
 pub(crate) struct Origin {
     /// What is tried from the network, at whatever address.
     pub(crate) by_network: Limit,
@@ -42,7 +42,8 @@ impl Origin {
             .map_err(|_| Problem::internal(&"as many counts as were asked for"))?;
         let digest = digest(email, &network);
         let is_known = view.login.as_ref().is_some_and(|login| login.networks.contains(&digest));
-        let (by_address, at_address) = if is_known { (by_known, at_known) } else { (by_email, at_email) };
+        let (by_address, at_address) =
+            if is_known && act.spares_known_networks() { (by_known, at_known) } else { (by_email, at_email) };
         let seen = [from_network, at_address];
         Ok((Self { by_network, by_address, seen, digest, is_known }, view.login))
     }
@@ -59,6 +60,13 @@ impl Origin {
     pub(crate) async fn count_network(&self, directory: &Directory, clock: &Clock) -> Result<(), Problem> {
         let [from_network, _] = self.seen;
         attempts::count(directory, clock, &self.by_network, from_network).await
+    }
+
+    /// The counts of failed logins at the address that hold back whoever is here: those of all networks that it
+    /// was not logged in from, and this network's own.
+    pub(crate) fn counts_at_address(&self, email: &Email) -> Vec<Attempts> {
+        let here = self.is_known.then(|| self.by_address.attempts.clone());
+        std::iter::once(Limit::for_email(Act::Login, email).attempts).chain(here).collect()
     }
 
     /// The login with this network as the one it was used from last.

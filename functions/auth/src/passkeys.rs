@@ -7,16 +7,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{Body, Code, Id, Input, Patch, Platform, Problem, RequestContext, SignedIn, json};
-use nexo_domain::{PasskeyId, Text, Timestamp, UserStatus, kind};
+use nexo_domain::{Email, PasskeyId, Text, Timestamp, UserStatus, kind};
 use nexo_identity::{Clock, SessionPrincipal, Standing};
 use nexo_mail::Change;
-use nexo_store::{Candidate, Factors, LoginUse, Passkey, Proof, ProvenSession, Session, Spent};
+use nexo_store::{Candidate, Factors, LoginUse, Passkey, Proof, ProvenSession, Session, Spent, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json as value};
 
 use crate::attempts::Act;
 use crate::mfa::Own;
 use crate::origin::Origin;
+use crate::password::Password;
 use crate::tokens::{TokenDelivery, User};
 use crate::webauthn::{Assertion, CHALLENGE_SECONDS, Ceremony, Known, NewCredential, cose, user_handle};
 use crate::{Auth, activity, mfa, sessions};
@@ -75,6 +76,8 @@ pub(crate) struct NewPasskey {
     name: Text<100>,
     /// `credential.toJSON()`.
     credential: NewCredential,
+    /// The user's password, which is asked for where there is no second factor yet.
+    password: Option<Password>,
 }
 
 impl Input for NewPasskey {
@@ -111,6 +114,12 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let (account, user, clock) = (&principal.account, &principal.user, &platform.clock);
     let mut own = Own::read(&platform, &context, &principal).await?;
+    if !own.factors.is_enrolled() {
+        // Whoever only got hold of a session must not lock its user out.
+        let password =
+            new.password.ok_or_else(|| Problem::invalid_field("/password", "required", "is required"))?;
+        own.check_password(&auth, password).await?;
+    }
     let known = &mut own.factors.passkeys;
     if known.len() >= MOST {
         return Err(refused("too_many", format!("is one more than the {MOST} that a user may have")));
@@ -244,6 +253,9 @@ impl Input for PasskeyLogin {
     const SAMPLE: &'static str = r#"{"passkey":{"id":"AAAA","response":{"clientDataJSON":"e30","authenticatorData":"AAAA","signature":"AAAA","userHandle":"AAAA"}}}"#;
 }
 
+/// The address that is looked up in place of a user's that there is not.
+const NOBODY: &str = "nobody@passkey.invalid";
+
 /// `POST /api/auth/login/passkey`. A passkey is something one has, and it verified its user: no second
 /// factor is asked for beside it.
 pub(crate) async fn login(
@@ -256,21 +268,30 @@ pub(crate) async fn login(
     auth.keep_keys_published(&directory, clock).await?;
     let caller = context.caller();
     let (account, user) = given.passkey.user().ok_or_else(Problem::invalid_credentials)?;
-    let candidate = directory.candidate(&account, &user).await?;
-    let candidate = candidate.filter(|candidate| candidate.access.status == UserStatus::Active);
-    let Candidate { profile, access, mut factors, .. } =
-        candidate.ok_or_else(Problem::invalid_credentials)?;
-    let (origin, login) = Origin::look(&directory, Act::Login, &profile.email, &caller).await?;
+    let mut candidate = directory.candidate(&account, &user).await?;
+    let email = match &candidate {
+        Some(Candidate { profile, .. }) => profile.email.clone(),
+        None => Email::parse(NOBODY).map_err(|invalid| Problem::internal(&invalid))?,
+    };
+    let (origin, login) = Origin::look(&directory, Act::Login, &email, &caller).await?;
     // A proof that nobody guesses: only what comes from the network is counted.
     origin.count_network(&directory, clock).await?;
-    let challenge = match auth.use_passkey(clock, &mut factors, &given.passkey) {
-        Ok(challenge) => challenge,
-        Err(why) => {
-            activity::note_failed_login(&platform, &context, Some((account, user))).await;
-            return Err(Problem::invalid_credentials().because(&why));
+    let whose = candidate.is_some().then_some((account, user));
+    let proven = match &mut candidate {
+        Some(Candidate { access, factors, .. }) if access.status == UserStatus::Active => {
+            auth.use_passkey(clock, factors, &given.passkey)
+        }
+        _ => Err("there is no such user, or it is disabled"),
+    };
+    let (challenge, Candidate { profile, access, factors, .. }) = match (proven, candidate) {
+        (Ok(challenge), Some(candidate)) => (challenge, candidate),
+        (wrong, _) => {
+            activity::note_failed_login(&platform, &context, whose).await;
+            return Err(Problem::invalid_credentials().because(&wrong.err().unwrap_or_default()));
         }
     };
-    let login = login.ok_or_else(|| Problem::internal(&"a user without a login"))?;
+    // Its address was changed since it was read.
+    let login = login.ok_or(StoreError::Busy)?;
     let login = origin.remember(login);
     let mail = origin.mail(clock, &caller, account, &profile.email)?;
     let session = clock.mint().map_err(|error| Problem::internal(&error))?;

@@ -234,17 +234,15 @@ pub(crate) struct Length<'a> {
 
 impl Length<'_> {
     pub(crate) async fn note_before(&self) -> Result<(), StoreError> {
+        // Also where it is noted: a change that is under way must not take the note away after this.
         if self.is_short { self.note().await } else { Ok(()) }
     }
 
     pub(crate) async fn note_after(&self) -> Result<(), StoreError> {
-        if self.is_short { Ok(()) } else { self.note().await }
+        if self.is_short || !self.factors.has_short_password { Ok(()) } else { self.note().await }
     }
 
     async fn note(&self) -> Result<(), StoreError> {
-        if self.factors.has_short_password == self.is_short {
-            return Ok(());
-        }
         let mut factors = self.factors.clone();
         factors.has_short_password = self.is_short;
         self.directory.save_factors(self.account, self.user, None, &factors, None).await
@@ -299,7 +297,8 @@ pub(crate) async fn change(
     let length = Length { directory: &directory, account, user, factors: &factors, is_short };
     length.note_before().await?;
     let told = Told { mail: &mail, event: &context.event(SecurityEventType::PasswordChange) };
-    directory.change_password(&profile.email, &attempt.login, &new, told).await?;
+    let judged_by = (&principal.session, &factors);
+    directory.change_password(&profile.email, &attempt.login, judged_by, &new, told).await?;
     // The password is changed: what comes after must not undo it.
     sessions::end_all_but(&directory, &principal, &principal.session).await?;
     let _ = length.note_after().await;

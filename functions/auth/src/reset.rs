@@ -17,7 +17,8 @@ use nexo_store::{Candidate, Login, PendingReset, Told};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::attempts::{self, Act, Limit};
+use crate::attempts::{self, Act};
+use crate::origin::Origin;
 use crate::password::{Length, Password};
 use crate::{Auth, links, sessions};
 
@@ -88,7 +89,8 @@ pub(crate) async fn confirm(
     let link = auth.link(Purpose::PasswordReset, &given.token)?;
     let PendingReset { email, password } = directory.held(&link).await?.ok_or_else(links::gone)?;
     // It may have moved to another address since.
-    let login = directory.login(&email, &[]).await?.login;
+    let caller = context.caller();
+    let (origin, login) = Origin::look(&directory, Act::Login, &email, &caller).await?;
     let is_same = |login: &Login| password_digest(Some(login)) == password;
     let login = login.filter(is_same).ok_or_else(links::gone)?;
     let (account, user) = (&login.account_id, &login.user_id);
@@ -97,17 +99,17 @@ pub(crate) async fn confirm(
     given.new_password.judge_for(&profile, &factors, "/newPassword")?;
     let is_short = given.new_password.is_short();
     let new = auth.hasher.hash(given.new_password).await?;
-    let occasion = links::occasion(clock, &context.caller());
+    let occasion = links::occasion(clock, &caller);
     let message = Message::SecurityChange { what: Change::PasswordByLink, occasion };
     let mail = links::outgoing(clock, Some(login.account_id), &email, message)?;
     // Before as well as after: after this write the link is used, and what failed then is not tried again.
     sessions::end_all(&directory, &login.account_id, &login.user_id, None).await?;
-    // Beside a second factor, the count guards that one too, of which a link says nothing.
-    let cleared = (!factors.is_enrolled()).then(|| Limit::for_email(Act::Login, &email).attempts);
+    // Beside a second factor, the counts guard that one too, of which a link says nothing.
+    let cleared = if factors.is_enrolled() { Vec::new() } else { origin.counts_at_address(&email) };
     let length = Length { directory: &directory, account, user, factors: &factors, is_short };
     length.note_before().await?;
     let told = Told { mail: &mail, event: &context.event(SecurityEventType::PasswordReset) };
-    links::done(directory.reset_password(&link, &email, &login, &new, cleared.as_ref(), told).await?)?;
+    links::done(directory.reset_password(&link, &email, &login, &new, &cleared, told).await?)?;
     // The password is set. What stays noted is put right by the next change.
     let _ = length.note_after().await;
     // One that began since is over too; this only takes it out of the user's list.

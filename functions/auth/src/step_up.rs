@@ -47,27 +47,26 @@ pub(crate) async fn step_up(
     let (account, user, clock) = (&principal.account, &principal.user, &platform.clock);
     let Own { directory, profile, mut factors, .. } = Own::read(&platform, &context, &principal).await?;
     let by = if factors.is_enrolled() { ProofBy::SecondFactor } else { ProofBy::Password };
-    let attempt = OwnAttempt::count(&directory, clock, &principal, &profile.email, by).await?;
-    let who = (account, user, &profile.email);
-    let (factors, challenge) = match auth.check_second_factor(clock, who, &mut factors, &second)? {
-        Outcome::NotNeeded => {
-            let password = password.ok_or_else(|| required("/password", "is required"))?;
-            let checked = attempt.check_password(&auth.hasher, password, "/password").await;
-            activity::checked(&platform, &context, SecurityEventType::StepUp, checked).await?;
-            (None, None)
-        }
-        Outcome::Missing => {
+    match by {
+        ProofBy::Password if password.is_none() => return Err(required("/password", "is required")),
+        ProofBy::SecondFactor if second.is_missing() => {
             let choices = mfa::choices(&factors).join(", ");
             return Err(required("", &format!("must have one of your second factors: {choices}")));
         }
-        Outcome::Wrong => {
-            let wrong = Err(wrong());
-            return activity::checked(&platform, &context, SecurityEventType::StepUp, wrong)
-                .await
-                .map(IntoResponse::into_response);
+        ProofBy::Password | ProofBy::SecondFactor => {}
+    }
+    let attempt = OwnAttempt::count(&directory, clock, &principal, &profile.email, by).await?;
+    let who = (account, user, &profile.email);
+    let outcome = auth.check_second_factor(clock, who, &mut factors, &second)?;
+    let proven = match (outcome, password) {
+        (Outcome::Right(challenge), _) => Ok((Some(&factors), challenge)),
+        (Outcome::NotNeeded, Some(password)) => {
+            attempt.check_password(&auth.hasher, password, "/password").await.map(|()| (None, None))
         }
-        Outcome::Right(challenge) => (Some(&factors), challenge),
+        (Outcome::NotNeeded | Outcome::Missing | Outcome::Wrong, _) => Err(wrong()),
     };
+    let noted = SecurityEventType::StepUp;
+    let (factors, challenge) = activity::checked(&platform, &context, noted, proven).await?;
     let session = ProvenSession::Renewed(&principal.session, clock.now_seconds());
     let event =
         activity::with_session(context.event(SecurityEventType::StepUp).by(*user), &principal.session);
@@ -81,10 +80,11 @@ pub(crate) async fn step_up(
         mail: None,
         event: &event,
     };
-    match directory.record(&proof).await {
-        Err(StoreError::Spent) => return Err(wrong()),
-        recorded => recorded?,
-    }
+    let recorded = directory.record(&proof).await.map_err(|error| match error {
+        StoreError::Spent => wrong(),
+        error => error.into(),
+    });
+    activity::checked(&platform, &context, noted, recorded).await?;
     attempt.forget().await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

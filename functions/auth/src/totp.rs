@@ -94,19 +94,14 @@ pub(crate) async fn start(
     Body(new): Body<NewTotp>,
 ) -> Result<Response, Problem> {
     let mut own = Own::read(&platform, &context, &principal).await?;
-    let email = &own.profile.email;
-    let by = ProofBy::Password;
-    let attempt = OwnAttempt::count(&own.directory, &platform.clock, &principal, email, by).await?;
-    let checked = attempt.check_password(&auth.hasher, new.password, "/password").await;
-    activity::checked(&platform, &context, SecurityEventType::FactorChange, checked).await?;
+    own.check_password(&auth, new.password).await?;
     let mut secret = vec![0; SECRET_BYTES];
     getrandom::fill(&mut secret).map_err(|error| Problem::internal(&error))?;
     let sealed = auth.seal.seal(&principal.account, &principal.user, &secret)?;
-    let app = app(secret, email)?;
+    let app = app(secret, &own.profile.email)?;
     let expires_at = platform.clock.now_seconds() + PENDING_SECONDS;
     own.factors.pending_totp = Some(PendingTotp { secret: sealed, expires_at });
     own.save_quietly().await?;
-    attempt.forget().await;
     let setup = TotpSetup {
         secret: app.secret().to_base32(),
         uri: app.to_url().map_err(|error| Problem::internal(&error))?,
@@ -138,8 +133,6 @@ pub(crate) async fn confirm(
 ) -> Result<Response, Problem> {
     let mut own = Own::read(&platform, &context, &principal).await?;
     let email = &own.profile.email;
-    let by = ProofBy::SecondFactor;
-    let attempt = OwnAttempt::count(&own.directory, &platform.clock, &principal, email, by).await?;
     let pending = own.factors.pending_totp.take().filter(|it| it.expires_at > platform.clock.now_seconds());
     let pending = pending.ok_or_else(|| {
         Problem::new(
@@ -147,10 +140,12 @@ pub(crate) async fn confirm(
             "No authenticator app is being set up, or it took too long. Start again.",
         )
     })?;
+    let by = ProofBy::SecondFactor;
+    let attempt = OwnAttempt::count(&own.directory, &platform.clock, &principal, email, by).await?;
     let app = app(auth.seal.open(&principal.account, &principal.user, &pending.secret)?, email)?;
     let step = step_of(&app, &first.code, &platform.clock);
-    let last_step =
-        step.ok_or_else(|| Problem::invalid_field("/code", "wrong_code", "is not the app's code"))?;
+    let checked = step.ok_or_else(|| Problem::invalid_field("/code", "wrong_code", "is not the app's code"));
+    let last_step = activity::checked(&platform, &context, SecurityEventType::FactorChange, checked).await?;
     let codes = Codes::fresh(&principal.user)?;
     own.factors.totp = Some(Totp { secret: pending.secret, last_step });
     own.factors.recovery_codes = codes.kept;

@@ -19,11 +19,13 @@ pub struct Writer {
 }
 
 const NOT_YOU: &str = "If it was you, there is nothing to do. If it was not, choose a new password now, with \
-                       \"Forgot password\" where you log in: that ends all sessions.";
+                       \"Forgot password\" where you log in: that ends all sessions. Then remove the passkeys and \
+                       API keys that are not yours.";
 
 const NOT_YOUR_FACTOR: &str = "If it was you, there is nothing to do. If it was not, choose a new password now, \
                               with \"Forgot password\" where you log in: that ends all sessions. Then remove the \
-                              authenticator app and the passkeys that are not yours.";
+                              authenticator app and the passkeys that are not yours. If you cannot log in for lack \
+                              of them, ask the owner of your company's account for help.";
 
 impl Writer {
     /// A writer of links to `link_page`, the address of the page that opens them.

@@ -31,7 +31,7 @@ fn assert_must_wait(answer: &Answer, seconds: u64) {
 }
 
 /// The options of a server whose gateway lets so many logins through that the function's own limits are seen.
-fn unthrottled() -> (Options, tempfile::TempDir) {
+pub(super) fn unthrottled() -> (Options, tempfile::TempDir) {
     options_with_template(&[
         (
             "AuthThrottleRate:\n    Type: Number\n    Default: 20",

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use nexo_domain::{AccountId, SecurityEventType, SessionId, UserId};
+use nexo_store::{Meter, Proof, ProvenSession, RequestInfo, SecurityEvent, StoreError};
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,6 +11,7 @@ use totp_rs::{Builder, Secret};
 
 use super::passkeys::created;
 use super::{MINUTE, SECOND, get_as, log_in, refresh, second_device, text};
+use crate::direct;
 
 /// An authenticator app, on a phone whose clock is right.
 pub(crate) struct App(totp_rs::Totp);
@@ -166,6 +169,64 @@ async fn the_first_second_factor_ends_what_the_password_alone_has_opened() {
         let user = company.get(&format!("/api/users/{}", company.user())).await.body;
         assert_eq!(user["mfaEnabled"], true, "{user}");
     }
+}
+
+/// A session of the owner that has lost its mark, or never had it, under a number of its own.
+async fn unmarked_session(company: &Company<'_>) -> SessionId {
+    let user = company.user().split_once('_').unwrap().1.to_owned();
+    let partition = format!("A#{}#SES#{user}", company.account());
+    let own = company.get("/api/auth/sessions").await.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let session: SessionId = own.parse().unwrap();
+    let mut item = company.identity_item(&partition, session.ulid()).await;
+    item["isMultiFactor"] = json!({"BOOL": false});
+    company.put_identity_item(&item).await;
+    session
+}
+
+#[tokio::test]
+async fn a_session_without_a_second_factor_is_admitted_nowhere_and_changes_nothing() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let (app, _) = enrol(&nexo, &company).await;
+    let session = unmarked_session(&company).await;
+    company.get("/api/auth/profile").await.assert_problem(401, "unauthenticated");
+    refresh(&nexo, company.refresh_token()).await.assert_problem(401, "unauthenticated");
+
+    // Had it been admitted just before the factor was there: its writes are refused by the engine.
+    let account = AccountId::from_ulid(&company.account()).unwrap();
+    let user: UserId = company.user().parse().unwrap();
+    let directory = direct::platform(&nexo, "AuthFunction").directory(&Meter::default());
+    let factors = directory.factors(&account, &user).await.unwrap();
+    let saved = directory.save_factors(&account, &user, Some(&session), &factors, None).await;
+    assert!(matches!(saved, Err(StoreError::Busy)), "{saved:?}");
+    let request = RequestInfo {
+        request_id: "test".into(),
+        ip: "127.0.0.1".into(),
+        user_agent: None,
+        meter: Meter::default(),
+    };
+    let proof = Proof {
+        account: &account,
+        user: &user,
+        session: ProvenSession::Enrolled(&session, nexo.clock.now_seconds()),
+        login: None,
+        factors: Some(&factors),
+        challenge: None,
+        mail: None,
+        event: &SecurityEvent::new(SecurityEventType::FactorChange, &request),
+    };
+    let added = directory.record(&proof).await;
+    assert!(matches!(added, Err(StoreError::Busy)), "{added:?}");
+
+    // Nor does it come back when there is no factor any more.
+    let old = company.tokens.clone();
+    company.tokens = log_in_with(&nexo, &company.email, "totp", &app.code(&nexo, 0)).await.body;
+    assert_eq!(company.delete("/api/auth/mfa/totp").await.status, 204);
+    let answer = get_as(&nexo, text(&old, "accessToken"), "/api/auth/profile").await;
+    answer.assert_problem(401, "unauthenticated");
+    refresh(&nexo, text(&old, "refreshToken")).await.assert_problem(401, "unauthenticated");
+    assert_eq!(company.get("/api/auth/profile").await.status, 200);
+    assert_eq!(log_in(&nexo, &company.email, PASSWORD).await.status, 200);
 }
 
 #[tokio::test]

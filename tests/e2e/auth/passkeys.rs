@@ -11,8 +11,8 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
-use super::attempts::post_from;
-use super::{MINUTE, SECOND, get_as, log_in, text};
+use super::attempts::{post_from, unthrottled};
+use super::{MINUTE, get_as, log_in, text};
 
 const ORIGIN: &str = "http://localhost:3000";
 
@@ -153,7 +153,8 @@ pub(crate) async fn options(company: &Company<'_>) -> Value {
 
 async fn register(company: &Company<'_>, authenticator: &mut Authenticator) -> Answer {
     let credential = authenticator.create(&options(company).await);
-    company.post("/api/auth/passkeys", &json!({"name": "My phone", "credential": credential})).await
+    let body = json!({"name": "My phone", "credential": credential, "password": PASSWORD});
+    company.post("/api/auth/passkeys", &body).await
 }
 
 /// Registers a passkey and answers its id.
@@ -214,6 +215,46 @@ async fn a_passkey_is_registered_named_listed_and_removed() {
     assert_eq!(company.get("/api/auth/passkeys").await.body, json!({"data": []}));
     let proof = phone.get(&login_options(&nexo).await);
     passkey_login(&nexo, &proof).await.assert_problem(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn the_first_passkey_needs_the_password_and_each_further_one_a_proof_with_what_there_is() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let credential = Authenticator::new("phone").create(&options(&company).await);
+    for (password, code) in [(None, "required"), (Some("not the right password"), "wrong_password")] {
+        let body = json!({"name": "Phone", "credential": credential, "password": password});
+        let answer = company.post("/api/auth/passkeys", &body).await;
+        answer.assert_problem(422, "validation_failed");
+        assert_eq!(answer.field_errors(), [("/password".into(), code.into())]);
+    }
+    let failures = company.get("/api/auth/activity?type=factor_change").await.body;
+    assert_eq!(failures["data"][0]["outcome"], "failure", "{failures}");
+    assert_eq!(company.get("/api/auth/mfa").await.body["passkeys"], 0);
+    created(&company, "phone").await;
+    let credential = Authenticator::new("tablet").create(&options(&company).await);
+    let body = json!({"name": "Tablet", "credential": credential});
+    assert_eq!(company.post("/api/auth/passkeys", &body).await.status, 201);
+}
+
+#[tokio::test]
+async fn made_up_passkeys_are_counted_by_network_and_told_to_whom_they_are_about() {
+    let (options, _template) = unthrottled();
+    let nexo = Nexo::with(options).await;
+    let (company, phone) = with_passkey(&nexo, "phone").await;
+    let try_from = async |ip: &str, proof: Value| {
+        post_from(&nexo, ip, "/api/auth/login/passkey", &json!({"passkey": proof})).await.status.as_u16()
+    };
+    let mut of_nobody = phone.get(&login_options(&nexo).await);
+    of_nobody["response"]["userHandle"] =
+        json!(URL_SAFE_NO_PAD.encode("01ARZ3NDEKTSV4RRFFQ69G5FAV".repeat(2)));
+    for _ in 0..50 {
+        assert_eq!(try_from("127.0.0.5", of_nobody.clone()).await, 401);
+    }
+    assert_eq!(try_from("127.0.0.5", of_nobody).await, 429);
+    assert_eq!(try_from("127.0.0.6", phone.get(&login_options(&nexo).await)).await, 200);
+    let logins = company.get("/api/auth/activity?type=login").await.body;
+    assert!(!logins.to_string().contains("127.0.0.5"), "{logins}");
 }
 
 #[tokio::test]
@@ -393,5 +434,6 @@ async fn a_password_login_without_a_passkeys_second_factor_stays_slow() {
     nexo.post("/api/auth/login", &body).await.assert_problem(429, "too_many_attempts");
     // The passkey alone is nothing that could be guessed.
     assert_eq!(passkey_login(&nexo, &phone.get(&login_options(&nexo).await)).await.status, 200);
-    nexo.clock.advance(SECOND);
+    // It is the user, so what was guessed before is forgotten.
+    nexo.post("/api/auth/login", &body).await.assert_problem(401, "invalid_credentials");
 }

@@ -158,6 +158,10 @@ async fn a_new_password_is_judged_as_at_a_change_and_the_link_stays_good() {
 async fn whoever_reset_the_password_need_not_wait_for_failed_logins() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
+    for n in 0..6 {
+        let failed = log_in(&nexo, &company.email, "not the right password").await;
+        assert_eq!(failed.status, if n < 5 { 401 } else { 429 }, "{failed:?}");
+    }
     ask(&nexo, &company.email).await;
     let token = nexo.link(&company.email, "password-reset").await;
     assert_eq!(choose(&nexo, &token, NEW).await.status, 204);

@@ -200,7 +200,7 @@ async fn a_passkey_lifts_the_demand_too() {
     company.get("/api/clients").await.assert_problem(403, "mfa_setup_required");
     let mut phone = Authenticator::new("phone");
     let credential = phone.create(&options(&company).await);
-    let body = json!({"name": "Phone", "credential": credential});
+    let body = json!({"name": "Phone", "credential": credential, "password": PASSWORD});
     assert_eq!(company.post("/api/auth/passkeys", &body).await.status, 201);
     assert_eq!(company.get("/api/clients").await.status, 200);
 }

@@ -1,25 +1,23 @@
 //! Every order in which three holders of one session's tokens can use them, against a model.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use auth::Settings;
-use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use axum::body::Body;
 use futures::future::join_all;
-use nexo_api::{Platform, app};
+use nexo_api::app;
 use nexo_domain::{AccountId, Email, Role, RoleRef, SecurityEventType, SessionId, Text, UserId};
 use nexo_identity::{Link, RefreshToken, Signer};
-use nexo_local::DoorConnector;
 use nexo_store::{
     Access, Directory, Login, Meter, NewAccount, NewUser, PendingRegistration, Profile, RequestInfo,
-    SecurityEvent, Session, SessionUse, StoreConfig, Used,
+    SecurityEvent, Session, SessionUse, Used,
 };
 use nexo_tests::{Answer, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
+
+use crate::direct;
 
 /// A rule of `auth`: after its use a token still gets the successor it got, for so long.
 const GRACE_MS: i64 = 10_000;
@@ -83,17 +81,7 @@ struct Family {
 impl Auth {
     async fn start() -> Self {
         let nexo = Nexo::start().await;
-        let token = nexo.function_token("AuthFunction");
-        let config = StoreConfig {
-            table: nexo.table_name().to_owned(),
-            region: "local".into(),
-            endpoint: Some("http://door.invalid".into()),
-            own_role: Credentials::new("local", "local", Some(token), None, "test"),
-            http: SharedHttpClient::new(DoorConnector::new(nexo.door().clone())),
-            clock: nexo.clock.clone(),
-        };
-        let mut platform = Platform::new(config, "nexo.local", None);
-        platform.log = Arc::new(|_| ());
+        let platform = direct::platform(&nexo, "AuthFunction");
         let secret = "a secret of the test, known to it alone";
         let settings = Settings {
             signing_secret: secret.into(),

@@ -31,19 +31,33 @@ pub struct Access {
     /// Whether the user has a second factor. Sessions whose user gave none are over then.
     #[serde(default)]
     pub mfa_enabled: bool,
+    /// When the last second factor was removed: such sessions from before stay over.
+    #[serde(default)]
+    pub mfa_ended_at: Option<Timestamp>,
 }
 
 impl Access {
     /// Access with these roles.
     pub fn new(role_ids: Vec<RoleRef>) -> Self {
-        Self { role_ids, status: UserStatus::Active, team_id: None, sessions_from: None, mfa_enabled: false }
+        Self {
+            role_ids,
+            status: UserStatus::Active,
+            team_id: None,
+            sessions_from: None,
+            mfa_enabled: false,
+            mfa_ended_at: None,
+        }
     }
 
     /// Whether a session of the user can be used.
     pub fn admits(&self, id: &SessionId, session: &Session) -> bool {
-        let from = self.sessions_from.map_or(0, |from| u64::try_from(from.as_millis()).unwrap_or_default());
-        let is_proven = session.is_multi_factor || !self.mfa_enabled;
-        self.status == UserStatus::Active && id.timestamp_ms() >= from && is_proven
+        let is_since = |from: Option<Timestamp>| {
+            id.timestamp_ms() >= from.map_or(0, |from| u64::try_from(from.as_millis()).unwrap_or_default())
+        };
+        let may_be_without_factor = !self.mfa_enabled && is_since(self.mfa_ended_at);
+        self.status == UserStatus::Active
+            && is_since(self.sessions_from)
+            && (session.is_multi_factor || may_be_without_factor)
     }
 }
 

@@ -144,11 +144,9 @@ impl Directory {
         told: Option<Told<'_>>,
     ) -> Result<(), StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
-        put(&mut transaction, (), account, user, factors)?;
-        if let Some(session) = session.filter(|_| factors.was_enrolled) {
-            let mut proven = Expression::new();
-            proven.if_equal(MULTI_FACTOR, AttributeValue::Bool(true));
-            transaction.check((), item_key(&DirectoryKey::session(account, user, session)), proven);
+        self.put_factors(&mut transaction, (), (account, user), factors)?;
+        if let Some(session) = session {
+            factors.check(&mut transaction, (), (account, user, session));
         }
         if let Some(Told { mail, event }) = told {
             mail.post(&mut transaction, ())?;
@@ -162,35 +160,58 @@ impl Directory {
     }
 }
 
+impl Factors {
+    /// Checks that the session may do what needs a second factor where there was one.
+    pub(super) fn check<M>(
+        &self,
+        transaction: &mut Transaction<M>,
+        role: M,
+        (account, user, session): (&AccountId, &UserId, &SessionId),
+    ) {
+        if self.was_enrolled {
+            let mut proven = Expression::new();
+            proven.if_equal(MULTI_FACTOR, AttributeValue::Bool(true));
+            transaction.check(role, item_key(&DirectoryKey::session(account, user, session)), proven);
+        }
+    }
+}
+
 /// The attribute of a session whose user gave a second factor.
 pub(super) const MULTI_FACTOR: &str = "isMultiFactor";
+
+impl Directory {
+    /// Adds the write of `factors` to a transaction, and what is repeated of it elsewhere.
+    pub(super) fn put_factors<M: Copy>(
+        &self,
+        transaction: &mut Transaction<M>,
+        role: M,
+        (account, user): (&AccountId, &UserId),
+        factors: &Factors,
+    ) -> Result<(), StoreError> {
+        let mut unchanged = Expression::new();
+        match factors.version {
+            0 => unchanged.if_absent("pk"),
+            seen => unchanged.if_equal("version", AttributeValue::N(seen.to_string())),
+        };
+        let next = Factors { version: factors.version + 1, ..factors.clone() };
+        let item = whole(&DirectoryKey::factors(account, user), "factors", attributes(&next)?);
+        transaction.put(role, item, &unchanged)?;
+        if factors.is_enrolled() == factors.was_enrolled {
+            return Ok(());
+        }
+        let mut listed = Expression::new();
+        listed.set("mfaEnabled", AttributeValue::Bool(factors.is_enrolled())).if_exists("pk");
+        transaction.update(role, item_key(&DirectoryKey::user(account, user)), &listed)?;
+        let mut access = Expression::new();
+        access.set("mfaEnabled", AttributeValue::Bool(factors.is_enrolled())).if_exists("pk");
+        if !factors.is_enrolled() {
+            access.set("mfaEndedAt", AttributeValue::S(self.store.clock.now().to_string()));
+        }
+        transaction.update(role, item_key(&DirectoryKey::access(account, user)), &access)
+    }
+}
 
 /// Whether an account asks every user for a second factor.
 pub(super) fn asks_for_mfa(account: &Item) -> bool {
     account.get("mfaRequired") == Some(&AttributeValue::Bool(true))
-}
-
-/// Adds the write of `factors` to a transaction, and what is repeated of it elsewhere.
-pub(super) fn put<M: Copy>(
-    transaction: &mut Transaction<M>,
-    role: M,
-    account: &AccountId,
-    user: &UserId,
-    factors: &Factors,
-) -> Result<(), StoreError> {
-    let mut unchanged = Expression::new();
-    match factors.version {
-        0 => unchanged.if_absent("pk"),
-        seen => unchanged.if_equal("version", AttributeValue::N(seen.to_string())),
-    };
-    let next = Factors { version: factors.version + 1, ..factors.clone() };
-    let item = whole(&DirectoryKey::factors(account, user), "factors", attributes(&next)?);
-    if factors.is_enrolled() != factors.was_enrolled {
-        for key in [DirectoryKey::user(account, user), DirectoryKey::access(account, user)] {
-            let mut repeated = Expression::new();
-            repeated.set("mfaEnabled", AttributeValue::Bool(factors.is_enrolled())).if_exists("pk");
-            transaction.update(role, item_key(&key), &repeated)?;
-        }
-    }
-    transaction.put(role, item, &unchanged)
 }

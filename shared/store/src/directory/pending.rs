@@ -199,7 +199,7 @@ impl Directory {
     }
 
     /// Replaces the password of `login` by one that its holder chose through `link`: the link is used, all
-    /// sessions end, the count of failures goes, if one is given, and the user is told, in one transaction.
+    /// sessions end, the counts of failures go, and the user is told, in one transaction.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the login was changed meanwhile.
@@ -209,7 +209,7 @@ impl Directory {
         email: &Email,
         login: &Login,
         new_hash: &str,
-        cleared: Option<&Attempts>,
+        cleared: &[Attempts],
         told: Told<'_>,
     ) -> Result<Used, StoreError> {
         let mut transaction = Transaction::new(&self.store.table);
@@ -218,7 +218,7 @@ impl Directory {
         change.set("passwordHash", AttributeValue::S(new_hash.into()));
         change.if_equal("passwordHash", AttributeValue::S(login.password_hash.clone()));
         transaction.update(Part::Rest, item_key(&DirectoryKey::login(email)), &change)?;
-        if let Some(cleared) = cleared {
+        for cleared in cleared {
             transaction.delete(Part::Rest, item_key(&cleared.0), &Expression::new())?;
         }
         // None that began before can be used from now on.

@@ -5,7 +5,7 @@ use nexo_domain::{AccountId, Email, SessionId, UserId, UserStatus};
 use nexo_tenant_key::DirectoryKey;
 
 use super::factors::MULTI_FACTOR;
-use super::{Attempts, Directory, Factors, Login, Outgoing, Session, factors, item_key, whole};
+use super::{Attempts, Directory, Factors, Login, Outgoing, Session, item_key, whole};
 use crate::expression::Expression;
 use crate::record::{Item, attributes};
 use crate::table::write_id;
@@ -128,7 +128,7 @@ impl Directory {
             mail.post(&mut transaction, Part::Other)?;
         }
         if let Some(factors) = factors {
-            factors::put(&mut transaction, Part::Other, account, user, factors)?;
+            self.put_factors(&mut transaction, Part::Other, (account, user), factors)?;
         }
         if let Some(spent) = challenge {
             let until = AttributeValue::N(spent.expires_at.to_string());
