@@ -2,7 +2,7 @@
 
 use nexo_api::{Code, Problem, Tenant};
 use nexo_domain::{Grants, Permission, Reach, RoleRef};
-use nexo_store::{MemberRefusal, Organization, StoreError};
+use nexo_store::{MailLimit, MemberRefusal, Organization, StoreError};
 
 /// What the caller may do, by the roles of the account as they were read with what is to be changed.
 pub(crate) struct Caller(Grants);
@@ -80,7 +80,20 @@ fn refused(refusal: MemberRefusal) -> Problem {
         MemberRefusal::CallerChanged => {
             Problem::new(Code::Conflict, "What you may do was changed meanwhile. Try again.")
         }
+        MemberRefusal::TooManyMails { limit, wait_seconds } => too_many_mails(limit, wait_seconds),
         MemberRefusal::Changed => StoreError::Busy.into(),
         MemberRefusal::Store(error) => error.into(),
     }
+}
+
+fn too_many_mails(limit: MailLimit, wait_seconds: u64) -> Problem {
+    let detail = match (limit, limit.most_in_days()) {
+        (MailLimit::OfAccount, (most, _)) => {
+            format!("An account sends {most} invitations a day at most, those sent again included.")
+        }
+        (MailLimit::ToAddress, (most, days)) => {
+            format!("An address gets {most} invitations of an account in {days} days at most.")
+        }
+    };
+    Problem::new(Code::TooManyAttempts, detail).retry_after(wait_seconds)
 }

@@ -17,7 +17,7 @@ use crate::expression::Expression;
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
 use crate::table::{Stamp, Updated, version};
 use crate::transaction::{Transaction, key_item};
-use crate::{Access, Organization, Profile, StoreError, TenantTable};
+use crate::{Access, MailLimit, Organization, Profile, StoreError, TenantTable};
 
 /// A user, and what it may do.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,14 @@ pub enum MemberRefusal {
     /// The team has as many users as it can.
     #[error("the team is full")]
     TeamIsFull,
+    /// So many mails invite as may.
+    #[error("too many mails that invite")]
+    TooManyMails {
+        /// The limit.
+        limit: MailLimit,
+        /// Until it counts anew.
+        wait_seconds: u64,
+    },
     /// What was read has changed since.
     #[error("something was changed meanwhile")]
     Changed,
@@ -101,6 +109,7 @@ pub(crate) enum Part {
     Joined,
     Left,
     Mail,
+    Mails(MailLimit),
     Event,
 }
 
@@ -357,15 +366,17 @@ impl TenantTable {
         let sent = transaction.send(&self.store.client, self.credentials(), &self.request.meter, token);
         let Some(refusals) = sent.await? else { return Ok(()) };
         let refused = |part: Part| refusals.iter().any(|refusal| refusal.role == part);
-        Err(match () {
-            () if refused(Part::Actor) => MemberRefusal::CallerChanged,
+        let over = MailLimit::ALL.into_iter().find(|limit| refused(Part::Mails(*limit)));
+        Err(match over {
+            _ if refused(Part::Actor) => MemberRefusal::CallerChanged,
             // What was read may explain the rest; the next try tells.
-            () if [Part::User, Part::Access, Part::Organization].into_iter().any(refused) => {
+            _ if [Part::User, Part::Access, Part::Organization].into_iter().any(refused) => {
                 MemberRefusal::Changed
             }
-            () if refused(Part::Joined) => MemberRefusal::TeamIsFull,
-            () if refused(Part::Owners) => MemberRefusal::LastOwner,
-            () => MemberRefusal::Changed,
+            Some(limit) => MemberRefusal::TooManyMails { limit, wait_seconds: limit.wait_seconds(stamp.now) },
+            None if refused(Part::Joined) => MemberRefusal::TeamIsFull,
+            None if refused(Part::Owners) => MemberRefusal::LastOwner,
+            None => MemberRefusal::Changed,
         })
     }
 

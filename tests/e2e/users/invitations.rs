@@ -1,5 +1,6 @@
 //! `/api/users/invitations`, and accepting one.
 
+use futures::future::join_all;
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};
 use serde_json::{Value, json};
 
@@ -33,7 +34,8 @@ async fn whoever_is_invited_becomes_a_user_of_the_account() {
     assert_eq!(owner.get(&at(&invited.body)).await.body, invited.body);
     let mail = nexo.mails(GRACE).await.pop().unwrap();
     let text = mail["text"].as_str().unwrap();
-    assert!(text.contains("Ada Lovelace") && text.contains("Acme"), "{text}");
+    assert!(text.contains("\"Ada Lovelace\"") && text.contains("\"Acme"), "{text}");
+    assert_eq!(mail["subject"], "You are invited to NEXO");
 
     let token = nexo.link(GRACE, "invitation").await;
     let joined = accept(&nexo, &token).await;
@@ -121,6 +123,75 @@ async fn nobody_invites_to_more_than_they_may_do() {
     assert_eq!(joined.status, 201, "{joined:?}");
     assert_eq!(owner.get("/api/account").await.body["owners"], 2);
     assert_eq!(owner.post("/api/account/leave", &json!({})).await.status, 204);
+}
+
+/// Moves the clock to the beginning of a period of so many milliseconds: none ends within the test.
+fn begin_a_period(nexo: &Nexo, length: i64) {
+    nexo.clock.advance(length - nexo.clock.now_ms().rem_euclid(length));
+}
+
+/// How many of `answers` are 201 or 200; the others say that there were too many, and until when.
+fn taken(answers: &[Answer], period_seconds: i64) -> usize {
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status.is_success());
+    for answer in refused {
+        answer.assert_problem(429, "too_many_attempts");
+        let wait: i64 = answer.header("retry-after").parse().unwrap();
+        assert!((period_seconds - 3600..=period_seconds).contains(&wait), "{answer:?}");
+    }
+    taken.len()
+}
+
+#[tokio::test]
+async fn an_account_sends_a_hundred_invitations_a_day() {
+    let nexo = Nexo::start().await;
+    begin_a_period(&nexo, DAY);
+    let (mut owner, other) = (nexo.register().await, nexo.register().await);
+    let first = invite(&owner, GRACE, json!(["member"])).await.body;
+    let address = |number: usize| format!("guest{number}@acme.example");
+    let at_once = async |numbers: std::ops::Range<usize>| {
+        join_all(numbers.map(async |number| invite(&owner, &address(number), json!(["member"])).await)).await
+    };
+    assert_eq!(taken(&at_once(0..98).await, DAY / 1000), 98);
+    // The last one and three more, all at once.
+    assert_eq!(taken(&at_once(98..102).await, DAY / 1000), 1);
+    let resend = format!("{}/resend", at(&first));
+    assert_eq!(taken(&[owner.post(&resend, &json!({})).await], DAY / 1000), 0);
+    assert_eq!(
+        nexo.mails("").await.iter().filter(|mail| mail["subject"] == "You are invited to NEXO").count(),
+        100
+    );
+    // What was refused wrote nothing.
+    assert_eq!(owner.get(&at(&first)).await.body, first);
+    assert_eq!(invite(&other, GRACE, json!(["member"])).await.status, 201);
+    nexo.clock.advance(DAY);
+    owner.log_in().await;
+    assert_eq!(owner.post(&resend, &json!({})).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_gets_five_invitations_of_an_account_in_a_week() {
+    let nexo = Nexo::start().await;
+    begin_a_period(&nexo, 7 * DAY);
+    let (mut owner, other) = (nexo.register().await, nexo.register().await);
+    let mut invitation = invite(&owner, GRACE, json!(["member"])).await.body;
+    let resend = async |invitation: &Value| {
+        let path = format!("{}/resend", at(invitation));
+        owner.post(&path, &json!({})).await
+    };
+    assert_eq!(taken(&[resend(&invitation).await, resend(&invitation).await], 7 * DAY / 1000), 2);
+    // Another invitation in place of this one begins no other count.
+    assert_eq!(owner.delete(&at(&invitation)).await.status, 204);
+    invitation = invite(&owner, " Grace@ACME.example", json!(["viewer"])).await.body;
+    assert_eq!(taken(&[resend(&invitation).await, resend(&invitation).await], 7 * DAY / 1000), 1);
+    assert_eq!(taken(&[invite(&owner, GRACE, json!(["member"])).await], 7 * DAY / 1000), 0);
+    assert_eq!(nexo.mails(GRACE).await.len(), 5);
+    // Nobody else's, and of nobody else.
+    assert_eq!(invite(&owner, "other@acme.example", json!(["member"])).await.status, 201);
+    assert_eq!(invite(&other, GRACE, json!(["member"])).await.status, 201);
+    nexo.clock.advance(7 * DAY);
+    owner.log_in().await;
+    let again = owner.post(&format!("{}/resend", at(&invitation)), &json!({})).await;
+    assert_eq!(again.status, 200, "{again:?}");
 }
 
 #[tokio::test]
