@@ -21,10 +21,9 @@ impl Caller {
         Ok(Self(grants))
     }
 
-    /// Refuses unless the caller may do everything that `roles` grant to whoever has them. What reaches the
-    /// team of whoever has it may reach any: that needs all.
+    /// Refuses unless the caller may do everything that `roles` grant to whoever has them.
     pub(crate) fn may_grant(&self, organization: &Organization, roles: &[RoleRef]) -> Result<(), Problem> {
-        self.covers(organization.roles.grants(roles).as_of_any_team())
+        self.covers(organization.needed_to_give(roles))
     }
 
     /// Refuses unless the caller reaches all records: who is in a team decides who reaches whose.

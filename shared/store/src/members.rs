@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::batch::batch;
-use crate::directory::TeamMembers;
+use crate::directory::{TeamMembers, still_active_with};
 use crate::events::{self, EventPage, EventQuery, SecurityEvent};
 use crate::expression::Expression;
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
@@ -336,23 +336,18 @@ impl TenantTable {
         organization: &Organization,
         roles: &[RoleRef],
     ) -> Result<(), StoreError> {
-        let is_custom = |role: &RoleRef| matches!(role, RoleRef::Custom(_));
-        if roles.iter().chain(&self.scope.principal().standing.roles).any(is_custom) {
+        if roles.iter().chain(&self.scope.principal().standing.roles).any(RoleRef::is_custom) {
             self.bump_organization(transaction, organization)?;
         }
         Ok(())
     }
 
-    /// Whoever read the same version, to write it or to give a role of it, starts over.
     fn bump_organization(
         &self,
         transaction: &mut Transaction<Part>,
         organization: &Organization,
     ) -> Result<(), StoreError> {
-        let mut bumped = Expression::new();
-        bumped.increment("version");
-        bumped.if_equal("version", AttributeValue::N(organization.version.to_string()));
-        transaction.update(Part::Organization, key_of(&self.scope.organization()), &bumped)
+        transaction.update(Part::Organization, key_of(&self.scope.organization()), &organization.hold())
     }
 
     /// Sends what depends on the caller's right to do it.
@@ -428,11 +423,7 @@ impl TenantTable {
         if transaction.writes(&key) {
             return;
         }
-        let roles = principal.standing.roles.iter().map(|role| AttributeValue::S(role.to_string())).collect();
-        let mut same = Expression::new();
-        same.if_equal("roleIds", AttributeValue::L(roles));
-        same.if_equal("status", AttributeValue::S(UserStatus::Active.to_string()));
-        transaction.check(Part::Actor, key, same);
+        transaction.check(Part::Actor, key, still_active_with(&principal.standing.roles));
     }
 
     fn put_organization(
