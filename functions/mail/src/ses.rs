@@ -78,7 +78,7 @@ const fn is_about_the_mail(error: &SendEmailError) -> bool {
     matches!(error, SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_))
 }
 
-/// Ten mails of a batch fit into the function's 30 s unless SES is far from well.
+/// Ten mails of a batch fit into the function's 90 s, however slow SES is.
 fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))

@@ -304,7 +304,7 @@ async fn nobody_joins_by_whom_has_lost_the_right_meanwhile() {
     // The write is held up, and sent again when the store's client has waited long enough: 3 s.
     let token = second.await;
     let faults = nexo.door().faults();
-    faults.arm([FailNth { n: write, how: Fault::Hang(Duration::from_secs(3600)) }]);
+    faults.arm([FailNth { n: write, how: Fault::Hang(Duration::from_hours(1)) }]);
     let disable = async {
         while faults.calls() < write {
             tokio::task::yield_now().await;
