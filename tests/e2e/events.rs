@@ -7,9 +7,9 @@ mod emulator;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lambda_http::request::LambdaRequest;
-use nexo_local::FUNCTIONS;
+use nexo_local::{CONSUMERS, FUNCTIONS};
 use nexo_tests::{Nexo, project};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Every event in the order of a tour, and the status of its answer.
 const TOUR: &[(&str, u16)] = &[
@@ -36,11 +36,17 @@ const TOUR: &[(&str, u16)] = &[
     ("fallback-method-not-allowed", 405),
 ];
 
+/// Every event of the table's stream, with the subject of the mail to Ada that it has sent.
+const OF_THE_STREAM: &[(&str, &str)] = &[("mail-new-sign-in", "New sign-in to your account")];
+
+fn file(name: &str) -> String {
+    let path = project().join("events").join(name).with_extension("json");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
 /// An event, with what the tour learnt in place of its placeholders.
 fn event(name: &str, learnt: &BTreeMap<&'static str, String>) -> String {
-    let path = project().join("events").join(name).with_extension("json");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let text = learnt.iter().fold(text, |text, (placeholder, value)| text.replace(placeholder, value));
+    let text = learnt.iter().fold(file(name), |text, (placeholder, value)| text.replace(placeholder, value));
     assert!(!text.contains("{{"), "{name} comes too early in the tour: {text}");
     let parsed: LambdaRequest = serde_json::from_str(&text).expect("an event");
     assert!(matches!(parsed, LambdaRequest::ApiGatewayV2(_)), "{name} is no event of an HTTP API");
@@ -101,11 +107,35 @@ async fn every_event_goes_through_its_function() {
     assert_eq!(called, functions, "functions with an event, and functions");
 }
 
+#[tokio::test]
+async fn every_event_of_the_stream_goes_through_its_filter_and_its_function() {
+    let nexo = Nexo::start().await;
+    let mut called = BTreeSet::new();
+    for (name, subject) in OF_THE_STREAM {
+        let text = file(name);
+        let event: Value = serde_json::from_str(&text).unwrap();
+        let functions = &nexo.server().template().functions;
+        let takes =
+            |id: &&String| functions[*id].streams.iter().any(|stream| stream.takes(&event["Records"][0]));
+        let function = functions.keys().find(takes).unwrap_or_else(|| panic!("no function takes {name}"));
+        let reply = nexo.server().invoke(function, text.into_bytes()).await.unwrap();
+        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        assert_eq!(reply, json!({"batchItemFailures": []}), "{name}: {:?}", nexo.log().last());
+        let mail = nexo.mails("ada@acme.example").await.pop().expect("a mail");
+        assert_eq!(mail["subject"], *subject);
+        called.insert(function.clone());
+    }
+    let consumers: BTreeSet<_> = CONSUMERS.iter().map(|(id, _)| (*id).to_owned()).collect();
+    assert_eq!(called, consumers, "functions with an event of the stream, and functions of the stream");
+}
+
 #[test]
 fn every_event_is_in_the_tour() {
     let files = std::fs::read_dir(project().join("events")).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let events: BTreeSet<_> =
         names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
-    assert_eq!(events, TOUR.iter().map(|(name, _)| (*name).to_owned()).collect());
+    let tour = TOUR.iter().map(|(name, _)| (*name).to_owned());
+    let of_the_stream = OF_THE_STREAM.iter().map(|(name, _)| (*name).to_owned());
+    assert_eq!(events, tour.chain(of_the_stream).collect());
 }

@@ -32,7 +32,8 @@ impl Auth {
 
 /// The answer to a link that leads to nothing: whether it was made up, used, replaced or is out of date.
 pub(crate) fn gone() -> Problem {
-    Problem::new(Code::LinkGone, "It was used before, is out of date, or a later one took its place.")
+    let detail = "It was used before, is out of date, was withdrawn, or a later one took its place.";
+    Problem::new(Code::LinkGone, detail)
 }
 
 /// What came of a link, as an answer, when the change was not made.

@@ -1,9 +1,9 @@
 //! Sends the mails of the table's outbox.
 //!
 //! It is called with records of the table's stream, each the insertion of a mail. They are sent one after
-//! the other. The first that fails is reported by its number, and Lambda calls again from there
-//! (`ReportBatchItemFailures`): those before it are not sent twice, those behind it wait. One that always
-//! fails is given up after the template's number of retries, and what is behind it goes on.
+//! the other. A mail that will never be taken is noted in the log, and the next one goes on. When none is taken
+//! now, the mail is reported by its number, and Lambda calls again from there (`ReportBatchItemFailures`): those
+//! before it are not sent twice, those behind it wait, for as long as the template says.
 
 mod event;
 pub mod ses;
@@ -29,8 +29,15 @@ enum Failure {
     Unreadable(#[from] serde_dynamo::Error),
     #[error(transparent)]
     Unwritten(#[from] WriteError),
-    #[error("the mail was not taken: {0}")]
-    Refused(#[from] SendError),
+    #[error("the mail was not taken, {0}")]
+    NotTaken(#[from] SendError),
+}
+
+impl Failure {
+    /// Whether the same mail may be sent later.
+    const fn passes(&self) -> bool {
+        matches!(self, Self::NotTaken(SendError::NotNow(_)))
+    }
 }
 
 impl Sender {
@@ -48,22 +55,24 @@ impl Sender {
         Ok(Self { writer: Writer::new(key, link_page), mailer, log })
     }
 
-    /// Sends the mails of an event, up to the first that fails.
+    /// Sends the mails of an event, up to the first that is to be sent later.
     pub async fn send(&self, event: Event) -> Answer {
         for record in event.records {
             let number = record.dynamodb.sequence_number;
             let sent = self.send_one(record.dynamodb.new_image).await;
-            let line = match &sent {
+            let waits = sent.as_ref().is_err_and(Failure::passes);
+            let line = match sent {
                 Ok(kind) => {
                     json!({"level": "INFO", "message": "mail", "kind": kind, "eventId": record.event_id})
                 }
                 Err(failure) => json!({
-                    "level": "ERROR", "message": "mail not sent", "cause": failure.to_string(),
-                    "eventId": record.event_id,
+                    "level": if waits { "WARN" } else { "ERROR" },
+                    "message": if waits { "mail not sent yet" } else { "mail not sent" },
+                    "cause": failure.to_string(), "eventId": record.event_id,
                 }),
             };
             (self.log)(&line.to_string());
-            if sent.is_err() {
+            if waits {
                 return Answer::failed_at(number);
             }
         }

@@ -2,7 +2,7 @@
 
 use nexo_api::{Code, Problem, Tenant};
 use nexo_domain::{Grants, Permission, Reach, RoleRef};
-use nexo_store::{MemberRefusal, Organization, StoreError};
+use nexo_store::{MailLimit, MemberRefusal, Organization, StoreError};
 
 /// What the caller may do, by the roles of the account as they were read with what is to be changed.
 pub(crate) struct Caller(Grants);
@@ -21,10 +21,9 @@ impl Caller {
         Ok(Self(grants))
     }
 
-    /// Refuses unless the caller may do everything that `roles` grant to whoever has them. What reaches the
-    /// team of whoever has it may reach any: that needs all.
+    /// Refuses unless the caller may do everything that `roles` grant to whoever has them.
     pub(crate) fn may_grant(&self, organization: &Organization, roles: &[RoleRef]) -> Result<(), Problem> {
-        self.covers(organization.roles.grants(roles).as_of_any_team())
+        self.covers(organization.needed_to_give(roles))
     }
 
     /// Refuses unless the caller reaches all records: who is in a team decides who reaches whose.
@@ -80,7 +79,20 @@ fn refused(refusal: MemberRefusal) -> Problem {
         MemberRefusal::CallerChanged => {
             Problem::new(Code::Conflict, "What you may do was changed meanwhile. Try again.")
         }
+        MemberRefusal::TooManyMails { limit, wait_seconds } => too_many_mails(limit, wait_seconds),
         MemberRefusal::Changed => StoreError::Busy.into(),
         MemberRefusal::Store(error) => error.into(),
     }
+}
+
+fn too_many_mails(limit: MailLimit, wait_seconds: u64) -> Problem {
+    let detail = match (limit, limit.most_in_days()) {
+        (MailLimit::OfAccount, (most, _)) => {
+            format!("An account sends {most} invitations a day at most, those sent again included.")
+        }
+        (MailLimit::ToAddress, (most, days)) => {
+            format!("An address gets {most} invitations of an account in {days} days at most.")
+        }
+    };
+    Problem::new(Code::TooManyAttempts, detail).retry_after(wait_seconds)
 }

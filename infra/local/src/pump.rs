@@ -268,20 +268,20 @@ mod tests {
                     json!({})
                 }
             });
-            let (lines, clock) = (self.log.clone(), system_clock());
+            self.start_with(folder, &handle, &system_clock()).await
+        }
+
+        async fn start_with(
+            &self,
+            folder: Option<&Path>,
+            handle: &FunctionHandle,
+            clock: &Clock,
+        ) -> (Pump, JoinHandle<()>) {
+            let lines = self.log.clone();
             let log: LogSink = Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()));
             let stream = &self.function.streams[0];
             let (engine, function) = (&self.engine, &self.function);
-            let source = Source {
-                engine,
-                id: "F",
-                function,
-                handle: &handle,
-                stream,
-                folder,
-                clock: &clock,
-                log: &log,
-            };
+            let source = Source { engine, id: "F", function, handle, stream, folder, clock, log: &log };
             Pump::start(source).await.unwrap()
         }
 
@@ -337,6 +337,70 @@ mod tests {
         assert_eq!(succeeded, ["a", "b", "d", "e"], "{calls:?}");
         let log = setup.log.lock().unwrap().clone();
         assert!(matches!(&log[..], [line] if line.contains("\"1 from 1")), "{log:?}");
+    }
+
+    /// What the function of [`Setup::waits_at`] has done.
+    #[derive(Clone, Default)]
+    struct Done {
+        sent: Arc<Mutex<Vec<String>>>,
+        calls: Arc<Mutex<u64>>,
+    }
+
+    /// A function that reports the first mail of this name, as long as it was called fewer times.
+    fn waits_at(name: &'static str, until: u64, done: &Done) -> FunctionHandle {
+        let done = done.clone();
+        consumer(move |event: Json| {
+            let done = done.clone();
+            async move {
+                let calls = {
+                    let mut calls = done.calls.lock().unwrap();
+                    *calls += 1;
+                    *calls
+                };
+                for record in event["Records"].as_array().unwrap() {
+                    let found = record["dynamodb"]["NewImage"]["pk"]["S"].as_str().unwrap();
+                    if found == name && calls < until {
+                        return json!({"batchItemFailures": [{"itemIdentifier": sequence_number(record)}]});
+                    }
+                    done.sent.lock().unwrap().push(found.to_owned());
+                }
+                json!({"batchItemFailures": []})
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn what_is_reported_waits_with_all_behind_it_however_often() {
+        let setup = Setup::new(|_| ());
+        for name in ["a", "b", "c", "d"] {
+            setup.put(name, "mail").await;
+        }
+        let done = Done::default();
+        // More often than the six times that were once all.
+        let handle = waits_at("b", 10, &done);
+        let (pump, _task) = setup.start_with(None, &handle, &system_clock()).await;
+        pump.catch_up().await;
+        assert_eq!(*done.sent.lock().unwrap(), ["a", "b", "c", "d"]);
+        assert!(*done.calls.lock().unwrap() >= 10);
+        assert!(setup.log.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_waits_longer_than_the_template_says_is_given_up() {
+        let setup = Setup::new(|_| ());
+        for name in ["a", "b", "c"] {
+            setup.put(name, "mail").await;
+        }
+        let done = Done::default();
+        let handle = waits_at("b", u64::MAX, &done);
+        let now = system_clock();
+        let later: Clock = Arc::new(move || now() + 6 * 3600 * 1000 + 60_000);
+        let (pump, _task) = setup.start_with(None, &handle, &later).await;
+        pump.catch_up().await;
+        // With it go those that were in its batch: they are as old.
+        let log = setup.log.lock().unwrap().clone();
+        assert_eq!((&done.sent.lock().unwrap()[..1], log.len()), (&["a".to_owned()][..], 1), "{log:?}");
+        assert!(log[0].contains("gave up on records of the stream"), "{log:?}");
     }
 
     #[tokio::test]

@@ -184,16 +184,18 @@ impl<'a> Template<'a> {
         }
     }
 
-    /// A record that a function cannot process holds up the others for a while only, and is noted.
+    /// A record that a function cannot process holds up the others for a while only, and is noted. The while is
+    /// a time and not a number of tries, which an outage of minutes uses up.
     fn streams(&self, found: &mut Problems) {
         let queues = self.resources("AWS::SQS::Queue");
         for (id, function) in self.resources("AWS::Serverless::Function") {
             let events = function["Events"].as_mapping().into_iter().flatten().map(|(_, event)| event);
             for source in events.filter(|event| event["Type"] == "DynamoDB").map(|event| &event["Properties"])
             {
-                let bounds = ["MaximumRetryAttempts", "MaximumRecordAgeInSeconds"];
-                let is_bounded = bounds.iter().all(|bound| source[*bound].as_u64().is_some());
+                let is_bounded = source["MaximumRecordAgeInSeconds"].as_u64().is_some();
                 found.expect(is_bounded, id, "tries records of the stream again for ever");
+                let outlasts = source["MaximumRetryAttempts"].as_i64().is_none_or(|tries| tries == -1);
+                found.expect(outlasts, id, "gives up records of the stream after so many tries");
                 let queue = name(&source["DestinationConfig"]["OnFailure"]["Destination"]);
                 let is_noted = queue.is_some_and(|queue| queues.contains_key(queue));
                 found.expect(is_noted, id, "gives up records of the stream without noting them in a queue");

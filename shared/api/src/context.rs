@@ -10,7 +10,7 @@ use http::header::USER_AGENT;
 use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext as GatewayContext;
 use nexo_domain::{Reach, SecurityEventType};
-use nexo_identity::{Principal, Verified};
+use nexo_identity::{Credential, Principal, Verified};
 use nexo_store::{Meter, RequestInfo, SecurityEvent};
 
 /// One request: its id, who made it, and what it costs. Cheap to clone.
@@ -112,12 +112,15 @@ impl RequestContext {
         }
     }
 
-    /// Something that this request did to somebody's access.
+    /// Something that this request did to somebody's access. What a key did names the key: its user may have
+    /// several, and has to know which one to revoke.
     pub fn event(&self, r#type: SecurityEventType) -> SecurityEvent {
         let event = SecurityEvent::new(r#type, &self.info());
-        match self.principal() {
-            Some(principal) => event.by(principal.user),
-            None => event,
+        let Some(principal) = self.principal() else { return event };
+        let event = event.by(principal.user);
+        match principal.credential {
+            Credential::Session(_) => event,
+            Credential::ApiKey(id) => event.with("apiKeyId", id.to_string()),
         }
     }
 }

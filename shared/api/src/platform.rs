@@ -102,6 +102,11 @@ impl Platform {
         }
     }
 
+    /// A variable of the function's environment, unless it is missing or empty.
+    pub fn variable(name: &str) -> Option<String> {
+        variable(name)
+    }
+
     /// A variable of the function's environment.
     ///
     /// # Panics

@@ -27,6 +27,13 @@ impl RoleRef {
     }
 }
 
+impl RoleRef {
+    /// Whether it is one that the account defines.
+    pub const fn is_custom(&self) -> bool {
+        matches!(self, Self::Custom(_))
+    }
+}
+
 impl fmt::Display for RoleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -51,7 +51,13 @@ pub trait Mailer: Send + Sync {
     fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, Result<(), SendError>>;
 }
 
-/// A mail was not taken for delivery; the text says why, and goes to the log.
+/// Why a mail was not taken for delivery; the text goes to the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SendError(pub String);
+pub enum SendError {
+    /// It is this mail that is not taken, and it will not be later. Others may.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// No mail is taken now. Later this one may be.
+    #[error("not now: {0}")]
+    NotNow(String),
+}

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// What a mail says, with what it needs to say it.
 ///
 /// What strangers could have typed is in none that goes to an address nobody confirmed yet: such a mail
-/// would carry their words under our name.
+/// would carry their words under our name. With one exception: an invitation must say who invites. Of those
+/// two names a mail shows what can be part of a name, in quotes, and none of it in its subject.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Message {

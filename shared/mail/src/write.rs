@@ -2,6 +2,7 @@
 
 use nexo_domain::Timestamp;
 use nexo_identity::{Link, LinkKey, Purpose};
+use unicode_normalization::char::is_combining_mark;
 
 use crate::page::{Action, Page};
 use crate::{Change, Letter, Mail, Message, Occasion};
@@ -70,8 +71,13 @@ impl Writer {
                 "If it was not you, there is nothing to do.",
             ),
             Message::Invitation { link, company, inviter } => page(
-                &format!("Invitation to {company}"),
-                &format!("{inviter} invites you to work with {company} in NEXO. The link works once."),
+                "You are invited to NEXO",
+                &format!(
+                    "A user of NEXO with the name {} invites you to work with a company with the name {}. Nobody \
+                     has verified these names. The link works once, for seven days.",
+                    quoted(inviter.as_str()),
+                    quoted(company.as_str()),
+                ),
                 open(Purpose::Invitation, "Accept the invitation", link),
                 "If you do not know them, ignore this mail: without the link nothing is done.",
             ),
@@ -195,6 +201,33 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The most characters of a name that a stranger gave.
+const LONGEST_NAME: usize = 60;
+
+/// The most digits of such a name: fewer than a telephone number has.
+const MOST_DIGITS: usize = 4;
+
+/// A name that a stranger gave: only what names are made of, and nothing that mail programs make a link of,
+/// such as an address, a domain or a telephone number. The rest is left out.
+fn quoted(name: &str) -> String {
+    let has_number = name.chars().filter(|c| c.is_numeric()).count() > MOST_DIGITS;
+    let mut rest = name.chars().peekable();
+    let mut shown = String::new();
+    while let Some(c) = rest.next() {
+        let is_shown = match c {
+            // As after an abbreviation, not as in a domain.
+            '.' => rest.peek().is_none_or(|next| !next.is_alphanumeric()),
+            '&' | '\'' | '’' | '-' | ',' | '(' | ')' => true,
+            c if c.is_numeric() => !has_number,
+            c => c.is_alphanumeric() || is_combining_mark(c),
+        };
+        shown.push(if is_shown { c } else { ' ' });
+    }
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    let shown: String = words.join(" ").chars().take(LONGEST_NAME).collect();
+    if shown.is_empty() { "\"?\"".to_owned() } else { format!("\"{shown}\"") }
+}
+
 #[cfg(test)]
 mod tests {
     use nexo_domain::{Email, LinkId, Text};
@@ -273,6 +306,39 @@ mod tests {
                 assert!(!html.contains(tag), "{tag}: {html}");
             }
         }
+    }
+
+    #[test]
+    fn an_invitation_shows_names_and_nothing_that_becomes_a_link() {
+        for (name, shown) in [
+            ("Ada Lovelace", "Ada Lovelace"),
+            (
+                "Müller & Söhne (Köln), Inh. J.-P. O'Neill Ltd.",
+                "Müller & Söhne (Köln), Inh. J.-P. O'Neill Ltd.",
+            ),
+            ("東京 3M शर्मा", "東京 3M शर्मा"),
+            ("Win at evil.example/now", "Win at evil example now"),
+            ("https://evil.example?a=b#c", "https evil example a b c"),
+            ("www.evil.example.", "www evil example."),
+            ("evil。example evil．example", "evil example evil example"),
+            ("a@evil.example", "a evil example"),
+            ("Call +49 (0)160 1234567", "Call ( )"),
+            ("Studio 54", "Studio 54"),
+            ("\" said nobody. \u{202e}moc", "said nobody. moc"),
+            ("://", "?"),
+        ] {
+            assert_eq!(quoted(name), format!("\"{shown}\""), "{name}");
+            let name = Text::parse(name).unwrap();
+            let mail =
+                mail(Message::Invitation { link: link(), company: name, inviter: Text::parse("A").unwrap() });
+            assert_eq!(mail.subject, "You are invited to NEXO");
+            assert!(
+                mail.text.contains(&format!("company with the name \"{shown}\". Nobody")),
+                "{}",
+                mail.text
+            );
+        }
+        assert_eq!(quoted(&"ab ".repeat(50)).len(), LONGEST_NAME + 2);
     }
 
     #[test]

@@ -29,8 +29,8 @@ use crate::record::{Item, marked};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{Store, StoreError};
 
-pub(crate) use access::TeamMembers;
 pub use access::{Access, Candidate, Organization, Team};
+pub(crate) use access::{TeamMembers, still_active_with};
 pub use activity::Told;
 pub use factors::{Factors, Passkey, PendingTotp, Totp};
 pub(crate) use invitations::INVITATION_LINK;

@@ -93,6 +93,16 @@ impl Expression {
         self
     }
 
+    /// `ADD attribute 1`, made only if it is at most `most` then. One that does not exist yet is 0.
+    pub(crate) fn count_up(&mut self, attribute: &str, most: u32) -> &mut Self {
+        let name = self.name(attribute);
+        let one = self.value("one", AttributeValue::N("1".into()));
+        let most = self.value("most", AttributeValue::N(most.to_string()));
+        self.adds.push(format!("{name} {one}"));
+        self.conditions.push(format!("(attribute_not_exists({name}) OR {name} < {most})"));
+        self
+    }
+
     /// The update is made only if `attribute` exists.
     pub(crate) fn if_exists(&mut self, attribute: &str) -> &mut Self {
         let name = self.name(attribute);

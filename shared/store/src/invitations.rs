@@ -1,16 +1,16 @@
 //! Invitations: written by those who invite, under credentials that the engine limits to their account.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Id, LinkId, RoleRef, Tags};
+use nexo_domain::{Email, Id, LinkId, RoleRef, Tags, Timestamp};
 use nexo_identity::Link;
 
 use crate::directory::INVITATION_LINK;
 use crate::expression::Expression;
 use crate::members::{MemberRefusal, Part, key_of};
-use crate::record::{Entity, Input, Record, attributes};
+use crate::record::{Entity, Input, RECORD_KIND, RECORD_SCHEMA, Record, attributes};
 use crate::table::Stamp;
 use crate::transaction::Transaction;
-use crate::{Organization, Outgoing, TenantTable};
+use crate::{Organization, Outgoing, StoreError, TenantTable};
 
 /// An offer as it goes out: the link that accepts it, and the mail that has the link.
 #[derive(Clone, Debug)]
@@ -25,6 +25,43 @@ pub struct Offer<'a> {
     pub organization: &'a Organization,
     /// The roles that it gives.
     pub roles: &'a [RoleRef],
+}
+
+/// A limit on mails that invite, new and sent again together. Each mail is counted in the transaction that
+/// writes it, in periods of whole days since the Unix epoch, so requests at once cannot pass it.
+///
+/// Invitations go to strangers in our name, and whoever registers can send them. Mail services judge a sender
+/// by how many of its mails bounce or are complained about, and SES stops it at 10 % and 0.5 %
+/// (<https://docs.aws.amazon.com/ses/latest/dg/faqs-enforcement.html>): one account is not to matter
+/// for that, and no stranger's mailbox is to be filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailLimit {
+    /// Of an account, to whomever.
+    OfAccount,
+    /// Of an account, to one address; a new invitation in place of a revoked one counts too.
+    ToAddress,
+}
+
+impl MailLimit {
+    pub(crate) const ALL: [Self; 2] = [Self::OfAccount, Self::ToAddress];
+
+    /// So many mails, in so many days.
+    pub const fn most_in_days(self) -> (u32, i64) {
+        match self {
+            Self::OfAccount => (100, 1),
+            Self::ToAddress => (5, 7),
+        }
+    }
+
+    const fn period_seconds(self) -> i64 {
+        self.most_in_days().1 * 24 * 3600
+    }
+
+    /// Until the period after that of `now`.
+    pub(crate) fn wait_seconds(self, now: Timestamp) -> u64 {
+        let period = self.period_seconds();
+        (period - now.as_seconds().rem_euclid(period)).unsigned_abs()
+    }
 }
 
 impl Offer<'_> {
@@ -42,7 +79,8 @@ impl TenantTable {
     /// Writes an invitation and its mail, in one transaction.
     ///
     /// # Errors
-    /// [`MemberRefusal::Changed`] when what it was judged by was changed meanwhile.
+    /// [`MemberRefusal::Changed`] when what it was judged by was changed meanwhile,
+    /// [`MemberRefusal::TooManyMails`].
     pub async fn invite<R: Record>(
         &self,
         id: Id<R::Kind>,
@@ -65,7 +103,8 @@ impl TenantTable {
     /// Offers a pending invitation once more: with another link, and for as long again.
     ///
     /// # Errors
-    /// [`MemberRefusal::Changed`] when it, or what it was judged by, was changed meanwhile.
+    /// [`MemberRefusal::Changed`] when it, or what it was judged by, was changed meanwhile,
+    /// [`MemberRefusal::TooManyMails`].
     pub async fn offer_again<R: Record>(
         &self,
         before: &Entity<R>,
@@ -97,7 +136,28 @@ impl TenantTable {
         stamp: &Stamp,
     ) -> Result<(), MemberRefusal> {
         offer.mail.post(&mut transaction, Part::Mail)?;
+        for limit in MailLimit::ALL {
+            self.count(&mut transaction, limit, &offer.mail.letter.to, stamp.now)?;
+        }
         self.hold_organization(&mut transaction, offer.organization, offer.roles)?;
         self.settle(transaction, stamp).await
+    }
+
+    fn count(
+        &self,
+        transaction: &mut Transaction<Part>,
+        limit: MailLimit,
+        to: &Email,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let period = now.as_seconds().div_euclid(limit.period_seconds());
+        let to = (limit == MailLimit::ToAddress).then_some(to);
+        let mut count = Expression::new();
+        count.count_up("mails", limit.most_in_days().0);
+        let expires_at = (period + 1) * limit.period_seconds();
+        count.set("expiresAt", AttributeValue::N(expires_at.to_string()));
+        count.set(RECORD_KIND, AttributeValue::S("invitationMails".into()));
+        count.set(RECORD_SCHEMA, AttributeValue::N("1".into()));
+        transaction.update(Part::Mails(limit), key_of(&self.scope.invitation_mails(period, to)), &count)
     }
 }

@@ -37,7 +37,7 @@ pub use directory::{
 };
 pub use error::StoreError;
 pub use events::{Actor, EventPage, EventQuery, SecurityEvent};
-pub use invitations::Offer;
+pub use invitations::{MailLimit, Offer};
 pub use list::{Filter, ListQuery, Listed, Order};
 pub use members::{Account, Member, MemberChange, MemberRefusal};
 pub use meter::{Meter, Usage};

@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::batch::batch;
-use crate::directory::TeamMembers;
+use crate::directory::{TeamMembers, still_active_with};
 use crate::events::{self, EventPage, EventQuery, SecurityEvent};
 use crate::expression::Expression;
 use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
 use crate::table::{Stamp, Updated, version};
 use crate::transaction::{Transaction, key_item};
-use crate::{Access, Organization, Profile, StoreError, TenantTable};
+use crate::{Access, MailLimit, Organization, Profile, StoreError, TenantTable};
 
 /// A user, and what it may do.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +57,14 @@ pub enum MemberRefusal {
     /// The team has as many users as it can.
     #[error("the team is full")]
     TeamIsFull,
+    /// So many mails invite as may.
+    #[error("too many mails that invite")]
+    TooManyMails {
+        /// The limit.
+        limit: MailLimit,
+        /// Until it counts anew.
+        wait_seconds: u64,
+    },
     /// What was read has changed since.
     #[error("something was changed meanwhile")]
     Changed,
@@ -101,6 +109,7 @@ pub(crate) enum Part {
     Joined,
     Left,
     Mail,
+    Mails(MailLimit),
     Event,
 }
 
@@ -327,23 +336,18 @@ impl TenantTable {
         organization: &Organization,
         roles: &[RoleRef],
     ) -> Result<(), StoreError> {
-        let is_custom = |role: &RoleRef| matches!(role, RoleRef::Custom(_));
-        if roles.iter().chain(&self.scope.principal().standing.roles).any(is_custom) {
+        if roles.iter().chain(&self.scope.principal().standing.roles).any(RoleRef::is_custom) {
             self.bump_organization(transaction, organization)?;
         }
         Ok(())
     }
 
-    /// Whoever read the same version, to write it or to give a role of it, starts over.
     fn bump_organization(
         &self,
         transaction: &mut Transaction<Part>,
         organization: &Organization,
     ) -> Result<(), StoreError> {
-        let mut bumped = Expression::new();
-        bumped.increment("version");
-        bumped.if_equal("version", AttributeValue::N(organization.version.to_string()));
-        transaction.update(Part::Organization, key_of(&self.scope.organization()), &bumped)
+        transaction.update(Part::Organization, key_of(&self.scope.organization()), &organization.hold())
     }
 
     /// Sends what depends on the caller's right to do it.
@@ -357,15 +361,17 @@ impl TenantTable {
         let sent = transaction.send(&self.store.client, self.credentials(), &self.request.meter, token);
         let Some(refusals) = sent.await? else { return Ok(()) };
         let refused = |part: Part| refusals.iter().any(|refusal| refusal.role == part);
-        Err(match () {
-            () if refused(Part::Actor) => MemberRefusal::CallerChanged,
+        let over = MailLimit::ALL.into_iter().find(|limit| refused(Part::Mails(*limit)));
+        Err(match over {
+            _ if refused(Part::Actor) => MemberRefusal::CallerChanged,
             // What was read may explain the rest; the next try tells.
-            () if [Part::User, Part::Access, Part::Organization].into_iter().any(refused) => {
+            _ if [Part::User, Part::Access, Part::Organization].into_iter().any(refused) => {
                 MemberRefusal::Changed
             }
-            () if refused(Part::Joined) => MemberRefusal::TeamIsFull,
-            () if refused(Part::Owners) => MemberRefusal::LastOwner,
-            () => MemberRefusal::Changed,
+            Some(limit) => MemberRefusal::TooManyMails { limit, wait_seconds: limit.wait_seconds(stamp.now) },
+            None if refused(Part::Joined) => MemberRefusal::TeamIsFull,
+            None if refused(Part::Owners) => MemberRefusal::LastOwner,
+            None => MemberRefusal::Changed,
         })
     }
 
@@ -417,11 +423,7 @@ impl TenantTable {
         if transaction.writes(&key) {
             return;
         }
-        let roles = principal.standing.roles.iter().map(|role| AttributeValue::S(role.to_string())).collect();
-        let mut same = Expression::new();
-        same.if_equal("roleIds", AttributeValue::L(roles));
-        same.if_equal("status", AttributeValue::S(UserStatus::Active.to_string()));
-        transaction.check(Part::Actor, key, same);
+        transaction.check(Part::Actor, key, still_active_with(&principal.standing.roles));
     }
 
     fn put_organization(

@@ -93,6 +93,14 @@ impl DirectoryKey {
         Self::new(format!("A#{}#INV", account.ulid()), invitation.ulid())
     }
 
+    /// How many mails invited somebody to an account in one period, or only `to`. In the outbox, which nothing
+    /// lists, under words and not ids: ids begin with a digit.
+    pub fn invitation_mails(account: &AccountId, period: i64, to: Option<&Email>) -> Self {
+        let digest = |to: &Email| URL_SAFE_NO_PAD.encode(Sha256::digest(to.as_str()));
+        let whom = to.map_or_else(|| "ALL".to_owned(), digest);
+        Self::new(format!("A#{}#OUT", account.ulid()), format!("INVITED#{period}#{whom}"))
+    }
+
     /// The roles and teams that an account defines, all in one item.
     pub fn organization(account: &AccountId) -> Self {
         Self::new(format!("A#{}#SES#ORG", account.ulid()), "ORG")

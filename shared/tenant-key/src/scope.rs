@@ -1,6 +1,6 @@
 //! The proof that a request may touch an account's data.
 
-use nexo_domain::{AccountId, ApiKeyId, Id, IdKind, Kind, SecurityEventId, TeamId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Email, Id, IdKind, Kind, SecurityEventId, TeamId, UserId};
 use nexo_identity::{Credentials, Principal, Verified};
 
 use crate::directory::DirectoryKey;
@@ -76,6 +76,11 @@ impl TenantScope {
     /// The key of what a user may do.
     pub fn access(&self, user: &UserId) -> Key {
         Key::of_directory(DirectoryKey::access(self.account(), user))
+    }
+
+    /// The key of how many mails invited somebody to the account in one period, or only `to`.
+    pub fn invitation_mails(&self, period: i64, to: Option<&Email>) -> Key {
+        Key::of_directory(DirectoryKey::invitation_mails(self.account(), period, to))
     }
 
     /// The key of the roles and teams that the account defines.

@@ -233,6 +233,8 @@ async fn every_answer_is_one_that_the_description_names() {
     ] {
         send(&mut judge, &company, &method, path, body, if_match).await;
     }
+    // Whoever invited has left.
+    assert_eq!(heir.post(&resend, &json!({})).await.status, 200);
     let accept = json!({
         "token": nexo.link("grace@acme.example", "invitation").await, "password": PASSWORD,
         "firstName": "Grace", "lastName": "Hopper",

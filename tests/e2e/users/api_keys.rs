@@ -132,6 +132,22 @@ async fn a_key_reaches_what_it_was_given_of_what_its_user_does() {
 }
 
 #[tokio::test]
+async fn what_a_key_is_denied_names_the_key() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    owner.program(&["client:read"]).await;
+    let program = owner.program(&["client:read"]).await;
+    program.get("/api/users").await.assert_problem(403, "permission_denied");
+    let told = owner.get("/api/auth/activity?type=permission_denied").await.body;
+    let [event] = &told["data"].as_array().unwrap()[..] else { panic!("{told}") };
+    assert_eq!(event["actor"], json!({"type": "user", "id": owner.user()}));
+    let details = json!({
+        "permission": "user:read", "operation": "GET /api/users", "apiKeyId": program.tokens["keyId"],
+    });
+    assert_eq!(event["details"], details);
+}
+
+#[tokio::test]
 async fn a_key_shrinks_and_stops_with_its_user() {
     let nexo = Nexo::start().await;
     let owner = nexo.register().await;

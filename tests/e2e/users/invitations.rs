@@ -1,5 +1,9 @@
 //! `/api/users/invitations`, and accepting one.
 
+use std::time::Duration;
+
+use futures::future::join_all;
+use nexo_local::{FailNth, Fault};
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};
 use serde_json::{Value, json};
 
@@ -33,7 +37,8 @@ async fn whoever_is_invited_becomes_a_user_of_the_account() {
     assert_eq!(owner.get(&at(&invited.body)).await.body, invited.body);
     let mail = nexo.mails(GRACE).await.pop().unwrap();
     let text = mail["text"].as_str().unwrap();
-    assert!(text.contains("Ada Lovelace") && text.contains("Acme"), "{text}");
+    assert!(text.contains("\"Ada Lovelace\"") && text.contains("\"Acme"), "{text}");
+    assert_eq!(mail["subject"], "You are invited to NEXO");
 
     let token = nexo.link(GRACE, "invitation").await;
     let joined = accept(&nexo, &token).await;
@@ -123,6 +128,75 @@ async fn nobody_invites_to_more_than_they_may_do() {
     assert_eq!(owner.post("/api/account/leave", &json!({})).await.status, 204);
 }
 
+/// Moves the clock to the beginning of a period of so many milliseconds: none ends within the test.
+fn begin_a_period(nexo: &Nexo, length: i64) {
+    nexo.clock.advance(length - nexo.clock.now_ms().rem_euclid(length));
+}
+
+/// How many of `answers` are 201 or 200; the others say that there were too many, and until when.
+fn taken(answers: &[Answer], period_seconds: i64) -> usize {
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status.is_success());
+    for answer in refused {
+        answer.assert_problem(429, "too_many_attempts");
+        let wait: i64 = answer.header("retry-after").parse().unwrap();
+        assert!((period_seconds - 3600..=period_seconds).contains(&wait), "{answer:?}");
+    }
+    taken.len()
+}
+
+#[tokio::test]
+async fn an_account_sends_a_hundred_invitations_a_day() {
+    let nexo = Nexo::start().await;
+    begin_a_period(&nexo, DAY);
+    let (mut owner, other) = (nexo.register().await, nexo.register().await);
+    let first = invite(&owner, GRACE, json!(["member"])).await.body;
+    let address = |number: usize| format!("guest{number}@acme.example");
+    let at_once = async |numbers: std::ops::Range<usize>| {
+        join_all(numbers.map(async |number| invite(&owner, &address(number), json!(["member"])).await)).await
+    };
+    assert_eq!(taken(&at_once(0..98).await, DAY / 1000), 98);
+    // The last one and three more, all at once.
+    assert_eq!(taken(&at_once(98..102).await, DAY / 1000), 1);
+    let resend = format!("{}/resend", at(&first));
+    assert_eq!(taken(&[owner.post(&resend, &json!({})).await], DAY / 1000), 0);
+    assert_eq!(
+        nexo.mails("").await.iter().filter(|mail| mail["subject"] == "You are invited to NEXO").count(),
+        100
+    );
+    // What was refused wrote nothing.
+    assert_eq!(owner.get(&at(&first)).await.body, first);
+    assert_eq!(invite(&other, GRACE, json!(["member"])).await.status, 201);
+    nexo.clock.advance(DAY);
+    owner.log_in().await;
+    assert_eq!(owner.post(&resend, &json!({})).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_address_gets_five_invitations_of_an_account_in_a_week() {
+    let nexo = Nexo::start().await;
+    begin_a_period(&nexo, 7 * DAY);
+    let (mut owner, other) = (nexo.register().await, nexo.register().await);
+    let mut invitation = invite(&owner, GRACE, json!(["member"])).await.body;
+    let resend = async |invitation: &Value| {
+        let path = format!("{}/resend", at(invitation));
+        owner.post(&path, &json!({})).await
+    };
+    assert_eq!(taken(&[resend(&invitation).await, resend(&invitation).await], 7 * DAY / 1000), 2);
+    // Another invitation in place of this one begins no other count.
+    assert_eq!(owner.delete(&at(&invitation)).await.status, 204);
+    invitation = invite(&owner, " Grace@ACME.example", json!(["viewer"])).await.body;
+    assert_eq!(taken(&[resend(&invitation).await, resend(&invitation).await], 7 * DAY / 1000), 1);
+    assert_eq!(taken(&[invite(&owner, GRACE, json!(["member"])).await], 7 * DAY / 1000), 0);
+    assert_eq!(nexo.mails(GRACE).await.len(), 5);
+    // Nobody else's, and of nobody else.
+    assert_eq!(invite(&owner, "other@acme.example", json!(["member"])).await.status, 201);
+    assert_eq!(invite(&other, GRACE, json!(["member"])).await.status, 201);
+    nexo.clock.advance(7 * DAY);
+    owner.log_in().await;
+    let again = owner.post(&format!("{}/resend", at(&invitation)), &json!({})).await;
+    assert_eq!(again.status, 200, "{again:?}");
+}
+
 #[tokio::test]
 async fn a_password_that_is_easy_to_guess_accepts_nothing() {
     let nexo = Nexo::start().await;
@@ -133,4 +207,112 @@ async fn a_password_that_is_easy_to_guess_accepts_nothing() {
     let refused = nexo.post("/api/auth/invitations/accept", &weak).await;
     assert_eq!(refused.field_errors(), [("/password".to_owned(), "too_similar".to_owned())]);
     assert_eq!(accept(&nexo, &token).await.status, 201);
+}
+
+#[tokio::test]
+async fn an_invitation_is_as_good_as_the_right_of_whoever_sent_it() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let mut admin = owner.colleague("admin").await;
+    let their_path = path(&admin);
+    let change = async |to: Value| {
+        let changed = owner.patch(&their_path, &to).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+    };
+    let invitation = invite(&admin, GRACE, json!(["manager"])).await.body;
+    let token = nexo.link(GRACE, "invitation").await;
+    for to in [
+        json!({"status": "disabled"}),
+        // No right to invite, and too few for the role.
+        json!({"status": "active", "roleIds": ["viewer"]}),
+    ] {
+        change(to).await;
+        accept(&nexo, &token).await.assert_problem(410, "link_gone");
+    }
+    let limited = json!({"name": "Clerk", "permissions": ["user:manage"]});
+    let clerk = owner.post("/api/roles", &limited).await.body["id"].clone();
+    change(json!({"roleIds": [clerk]})).await;
+    accept(&nexo, &token).await.assert_problem(410, "link_gone");
+    // Who sends it again answers for it from then on.
+    assert_eq!(owner.post(&format!("{}/resend", at(&invitation)), &json!({})).await.status, 200);
+    let again = nexo.link(GRACE, "invitation").await;
+    assert_eq!(accept(&nexo, &again).await.status, 201);
+    // Nor does it outlive its sender; and what was taken from them can be given back.
+    change(json!({"roleIds": ["admin"]})).await;
+    admin.log_in().await;
+    invite(&admin, "joan@acme.example", json!(["manager"])).await;
+    invite(&admin, "jean@acme.example", json!(["manager"])).await;
+    let token = nexo.link("joan@acme.example", "invitation").await;
+    change(json!({"status": "disabled"})).await;
+    change(json!({"status": "active"})).await;
+    assert_eq!(accept(&nexo, &token).await.status, 201);
+    assert_eq!(owner.delete(&their_path).await.status, 204);
+    let token = nexo.link("jean@acme.example", "invitation").await;
+    accept(&nexo, &token).await.assert_problem(410, "link_gone");
+}
+
+#[tokio::test]
+async fn an_invitation_gives_its_roles_as_they_are_or_not_at_all() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let admin = owner.colleague("admin").await;
+    let made = async |name: &str| {
+        let role = json!({"name": name, "permissions": ["client:read"]});
+        owner.post("/api/roles", &role).await.body["id"].as_str().unwrap().to_owned()
+    };
+    // It has come to grant what the inviter lacks.
+    let role = made("Reader").await;
+    invite(&admin, GRACE, json!([role])).await;
+    let token = nexo.link(GRACE, "invitation").await;
+    let role_path = format!("/api/roles/{role}");
+    assert_eq!(owner.patch(&role_path, &json!({"permissions": ["account:manage"]})).await.status, 200);
+    accept(&nexo, &token).await.assert_problem(410, "link_gone");
+    assert_eq!(owner.patch(&role_path, &json!({"permissions": []})).await.status, 200);
+    assert_eq!(accept(&nexo, &token).await.status, 201);
+    // It is gone.
+    let role = made("Gone").await;
+    invite(&admin, "joan@acme.example", json!(["viewer", role])).await;
+    let token = nexo.link("joan@acme.example", "invitation").await;
+    assert_eq!(owner.delete(&format!("/api/roles/{role}")).await.status, 204);
+    accept(&nexo, &token).await.assert_problem(410, "link_gone");
+    // Or goes while the password is hashed: one of the two is refused.
+    for round in 0..3 {
+        let email = format!("guest{round}@acme.example");
+        let role = made(&email).await;
+        invite(&admin, &email, json!([role])).await;
+        let token = nexo.link(&email, "invitation").await;
+        let role_path = format!("/api/roles/{role}");
+        let (accepted, deleted) = tokio::join!(accept(&nexo, &token), owner.delete(&role_path));
+        assert_ne!(accepted.status == 201, deleted.status == 204, "{accepted:?} {deleted:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_joins_by_whom_has_lost_the_right_meanwhile() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let admin = owner.colleague("admin").await;
+    let tokens = ["joan@acme.example", GRACE].map(async |email| {
+        assert_eq!(invite(&admin, email, json!(["viewer"])).await.status, 201);
+        nexo.link(email, "invitation").await
+    });
+    let [first, second] = tokens;
+    let (joined, calls) = nexo.calls_of(accept(&nexo, &first.await)).await;
+    assert_eq!(joined.status, 201, "{joined:?}");
+    let is_write = |call: &std::sync::Arc<nexo_local::StoreCall>| call.operation == "TransactWriteItems";
+    let write = 1 + u64::try_from(calls.iter().position(is_write).unwrap()).unwrap();
+    // The write is held up, and sent again when the store's client has waited long enough: 3 s.
+    let token = second.await;
+    let faults = nexo.door().faults();
+    faults.arm([FailNth { n: write, how: Fault::Hang(Duration::from_hours(1)) }]);
+    let disable = async {
+        while faults.calls() < write {
+            tokio::task::yield_now().await;
+        }
+        owner.patch(&path(&admin), &json!({"status": "disabled"})).await
+    };
+    let (accepted, disabled) = tokio::join!(accept(&nexo, &token), disable);
+    assert_eq!(disabled.status, 200, "{disabled:?}");
+    accepted.assert_problem(409, "conflict");
+    accept(&nexo, &token).await.assert_problem(410, "link_gone");
 }

@@ -52,9 +52,14 @@ fn each_change_for_the_worse_is_noticed() {
         ("AttributeName: expiresAt", "AttributeName: expires", "Table: has no TTL on expiresAt"),
         ("NEW_AND_OLD_IMAGES", "KEYS_ONLY", "Table: has no stream of both images"),
         (
-            "            MaximumRetryAttempts: 6\n",
+            "            MaximumRecordAgeInSeconds: 21600\n",
             "",
             "MailFunction: tries records of the stream again for ever",
+        ),
+        (
+            "MaximumRetryAttempts: -1",
+            "MaximumRetryAttempts: 6",
+            "MailFunction: gives up records of the stream after so many tries",
         ),
         (
             "Destination: !GetAtt MailFailures.Arn",

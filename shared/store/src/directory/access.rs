@@ -1,5 +1,6 @@
 //! What users may do.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{
     AccountId, CustomRoles, Grants, Reach, Role, RoleRef, SessionId, TeamId, Text, Timestamp, UserId,
     UserStatus,
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::factors::asks_for_mfa;
 use super::{Directory, Factors, Session, read};
+use crate::expression::Expression;
 use crate::{Profile, StoreError};
 
 /// What a user may do now. One item for each user; sessions and tokens only repeat it, for a minute at
@@ -61,6 +63,15 @@ impl Access {
     }
 }
 
+/// The condition under which a user's access still is active and of these roles.
+pub(crate) fn still_active_with(roles: &[RoleRef]) -> Expression {
+    let roles = roles.iter().map(|role| AttributeValue::S(role.to_string())).collect();
+    let mut same = Expression::new();
+    same.if_equal("roleIds", AttributeValue::L(roles));
+    same.if_equal("status", AttributeValue::S(UserStatus::Active.to_string()));
+    same
+}
+
 /// What an account defines about its users. One item, so that what must fit together is written together.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,6 +85,32 @@ pub struct Organization {
     /// The teams.
     #[serde(default)]
     pub teams: Vec<Team>,
+}
+
+impl Organization {
+    /// What one must have to give `roles`: nobody gives what they lack. What reaches the team of whoever has it
+    /// may reach any: that needs all.
+    pub fn needed_to_give(&self, roles: &[RoleRef]) -> Grants {
+        self.roles.grants(roles).as_of_any_team()
+    }
+
+    /// Whether all of `roles` exist.
+    pub(crate) fn has(&self, roles: &[RoleRef]) -> bool {
+        let exists = |role: &RoleRef| match role {
+            RoleRef::System(_) => true,
+            RoleRef::Custom(id) => self.roles.get(id).is_some(),
+        };
+        roles.iter().all(exists)
+    }
+
+    /// The change that holds them as they were read: whoever read the same version, to write it or to give a
+    /// role of it, starts over.
+    pub(crate) fn hold(&self) -> Expression {
+        let mut bumped = Expression::new();
+        bumped.increment("version");
+        bumped.if_equal("version", AttributeValue::N(self.version.to_string()));
+        bumped
+    }
 }
 
 /// Users who work on each other's records.
