@@ -159,14 +159,11 @@ impl Directory {
         let keys = counts.iter().map(|attempts| attempts.0.clone());
         let keys: Vec<_> = std::iter::once(DirectoryKey::login(email)).chain(keys).collect();
         let mut found = self.batch(&keys).await?.into_iter();
-        let login = match found.next().flatten() {
-            Some(item) => Some(read(item)?),
-            None => {
-                // Twice: to read one from the wire takes about as much again.
-                std::hint::black_box([nobody()?, nobody()?]);
-                None
-            }
-        };
+        let login = found.next().flatten().map(read).transpose()?;
+        if login.is_none() {
+            // Twice: to read one from the wire takes about as much again.
+            std::hint::black_box([nobody()?, nobody()?]);
+        }
         let attempts = found.map(|item| count(item.as_ref(), self.now())).collect();
         Ok(LoginView { login, attempts })
     }
