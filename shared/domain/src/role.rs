@@ -159,12 +159,12 @@ impl CustomRoles {
                 return Err(("parentIds", Invalid::new("unknown_role", format!("{parent} does not exist"))));
             }
         }
-        let Some(below) = self.depth(&role.parent_ids, &role.id, DEEPEST_ROLE) else {
+        let Some(below) = self.depth(&role.parent_ids, &role.id) else {
             let cycle = "would make the role its own parent";
             return Err(("parentIds", Invalid::new("cycle", cycle)));
         };
         // Roles above this one get deeper with it.
-        let above = self.height(&role.id, DEEPEST_ROLE);
+        let above = self.height(&role.id);
         if below + 1 + above > DEEPEST_ROLE {
             let deep = format!("would make a chain of more than {DEEPEST_ROLE} roles");
             return Err(("parentIds", Invalid::new("too_deep", deep)));
@@ -172,19 +172,17 @@ impl CustomRoles {
         Ok(())
     }
 
-    /// The longest chain that begins with one of `parents`, in roles; `None` when `role` is in one, or one
-    /// is longer than all of the roles could make it.
-    fn depth(&self, parents: &[RoleRef], role: &RoleId, left: usize) -> Option<usize> {
+    /// The longest chain that begins with one of `parents`, in roles; `None` when `role` is in one. It ends: these
+    /// roles make no cycle.
+    fn depth(&self, parents: &[RoleRef], role: &RoleId) -> Option<usize> {
         let mut deepest = 0;
         for parent in parents {
             let depth = match parent {
                 RoleRef::System(_) => 1,
                 RoleRef::Custom(id) if id == role => return None,
-                // One more than is allowed already: how much more does not matter.
-                RoleRef::Custom(_) if left == 0 => 1,
                 RoleRef::Custom(id) => {
                     let parents = self.get(id).map_or(&[][..], |parent| &parent.parent_ids);
-                    1 + self.depth(parents, role, left - 1)?
+                    1 + self.depth(parents, role)?
                 }
             };
             deepest = deepest.max(depth);
@@ -193,10 +191,9 @@ impl CustomRoles {
     }
 
     /// The longest chain that ends at `role`, without it, in roles.
-    fn height(&self, role: &RoleId, left: usize) -> usize {
+    fn height(&self, role: &RoleId) -> usize {
         let children = self.iter().filter(|child| child.parent_ids.contains(&RoleRef::Custom(*role)));
-        let next = |child: &CustomRole| if left == 0 { 1 } else { 1 + self.height(&child.id, left - 1) };
-        children.map(next).max().unwrap_or(0)
+        children.map(|child| 1 + self.height(&child.id)).max().unwrap_or(0)
     }
 
     /// What all of `roles` grant together. One that does not exist grants nothing.
@@ -314,6 +311,17 @@ mod tests {
         assert_eq!(refused(&roles, role(1, &[RoleRef::System(Role::Viewer)], &[])).1, "too_deep");
         roles.put(role(7, &[], &[])).unwrap();
         assert_eq!(refused(&roles, role(1, &[custom(7)], &[])).1, "too_deep");
+    }
+
+    #[test]
+    fn a_role_has_eight_parents_at_most() {
+        let mut roles = CustomRoles::default();
+        let parents: Vec<_> = (1..=9).map(custom).collect();
+        for number in 1..=9 {
+            roles.put(role(number, &[], &["client:read"])).unwrap();
+        }
+        roles.put(role(10, &parents[..8], &[])).unwrap();
+        assert_eq!(refused(&roles, role(10, &parents, &[])), ("parentIds", "too_many"));
     }
 
     #[test]
