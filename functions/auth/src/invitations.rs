@@ -7,7 +7,7 @@ use http::StatusCode;
 use nexo_api::{Body, FieldErrors, Input, Platform, Problem, RequestContext};
 use nexo_domain::{SecurityEventType, Text};
 use nexo_identity::Purpose;
-use nexo_store::Access;
+use nexo_store::{Access, StoreError};
 use serde::Deserialize;
 
 use crate::password::{Owner, Password};
@@ -37,6 +37,9 @@ impl Input for Acceptance {
     }
 }
 
+/// How often it starts over, with the password hashed, because the account's roles were changed at the same moment.
+const ATTEMPTS: u32 = 4;
+
 /// Makes the user.
 pub(crate) async fn accept(
     State(platform): State<Platform>,
@@ -47,7 +50,7 @@ pub(crate) async fn accept(
     let (directory, clock) = (platform.directory(context.meter()), &platform.clock);
     let link = auth.link(Purpose::Invitation, &given.token)?;
     auth.keep_keys_published(&directory, clock).await?;
-    let invitation = directory.invitation(&link).await?.ok_or_else(links::gone)?;
+    let mut invitation = directory.invitation(&link).await?.ok_or_else(links::gone)?;
     let mut errors = FieldErrors::default();
     let owner = Owner { email: Some(&invitation.email), ..Owner::default() };
     given.password.judge(&owner, "/password", &mut errors);
@@ -62,7 +65,18 @@ pub(crate) async fn accept(
     let mut new = person.joins(clock, &context, account, access, SecurityEventType::InvitationAccept)?;
     let (_, asks_for_mfa) = directory.factors_and_demand(&account, &new.user).await?;
     new.state.is_for_setup = asks_for_mfa;
-    links::done(directory.accept(&link, &invitation, &new).await?)?;
+    let mut attempt = 1;
+    let outcome = loop {
+        match directory.accept(&link, &invitation, &new).await {
+            // Something else of the account was changed meanwhile, which need not be what this depends on.
+            Err(StoreError::Busy) if attempt < ATTEMPTS => {
+                attempt += 1;
+                invitation = directory.invitation(&link).await?.ok_or_else(links::gone)?;
+            }
+            outcome => break outcome?,
+        }
+    };
+    links::done(outcome)?;
     let (principal, user) = logged_in(&new);
     auth.answer(StatusCode::CREATED, &principal, &new.state, given.token_delivery, Some(user))
 }

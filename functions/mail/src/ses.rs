@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::config::timeout::TimeoutConfig;
 use aws_sdk_sesv2::config::{BehaviorVersion, Region};
-use aws_sdk_sesv2::error::{BuildError, DisplayErrorContext};
+use aws_sdk_sesv2::error::{BuildError, DisplayErrorContext, ProvideErrorMetadata as _};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use aws_sdk_sesv2::{Client, Config};
@@ -64,7 +64,7 @@ impl Ses {
         // SES repeats the address in some of its words; it stays out of the log.
         let why = DisplayErrorContext(&error).to_string().replace(mail.to.as_str(), "(recipient)");
         Err(match error.as_service_error() {
-            Some(error) if is_about_the_mail(error) => SendError::Refused(why),
+            Some(error) if is_about_the_mail(error, &self.from.to_lowercase()) => SendError::Refused(why),
             _ => SendError::NotNow(why),
         })
     }
@@ -73,9 +73,21 @@ impl Ses {
 /// Whether SES refuses this mail, for what it is or whom it is to, and not the sender or the moment: a sender
 /// that is not verified, paused or over its quota gets no other mail out either, and may be put right.
 ///
-/// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors>.
-const fn is_about_the_mail(error: &SendEmailError) -> bool {
-    matches!(error, SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_))
+/// `MessageRejected` is the code of both, and names the addresses that are not verified; nothing but its words says
+/// that sending is paused.
+///
+/// Source: <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html#API_SendEmail_Errors>,
+/// <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>.
+fn is_about_the_mail(error: &SendEmailError, from: &str) -> bool {
+    let (SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_)) = error else {
+        return false;
+    };
+    let words = error.message().unwrap_or_default().to_lowercase();
+    let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
+    let is_of_sender = |word: &str| word == from || word == domain;
+    let mut named = words.split(|c: char| c.is_whitespace() || ",:;()<>\"'".contains(c));
+    let is_sender_named = named.any(|word| is_of_sender(word.trim_end_matches('.')));
+    !is_sender_named && !["paused", "suspended", "disabled"].iter().any(|word| words.contains(word))
 }
 
 /// Ten mails of a batch fit into the function's 90 s, however slow SES is.

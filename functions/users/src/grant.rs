@@ -90,6 +90,9 @@ fn too_many_mails(limit: MailLimit, wait_seconds: u64) -> Problem {
         (MailLimit::OfAccount, (most, _)) => {
             format!("An account sends {most} invitations a day at most, those sent again included.")
         }
+        (MailLimit::OfNewAccount, (most, _)) => format!(
+            "In its first week an account sends {most} invitations a day at most, those sent again included."
+        ),
         (MailLimit::ToAddress, (most, days)) => {
             format!("An address gets {most} invitations of an account in {days} days at most.")
         }

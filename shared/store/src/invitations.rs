@@ -1,7 +1,7 @@
 //! Invitations: written by those who invite, under credentials that the engine limits to their account.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Email, Id, LinkId, RoleRef, Tags, Timestamp};
+use nexo_domain::{AccountId, Email, Id, LinkId, RoleRef, Tags, Timestamp};
 use nexo_identity::Link;
 
 use crate::directory::INVITATION_LINK;
@@ -27,6 +27,9 @@ pub struct Offer<'a> {
     pub roles: &'a [RoleRef],
 }
 
+/// An account is new for so long, in milliseconds.
+const NEW_MS: i64 = 7 * 24 * 3600 * 1000;
+
 /// A limit on mails that invite, new and sent again together. Each mail is counted in the transaction that
 /// writes it, in periods of whole days since the Unix epoch, so requests at once cannot pass it.
 ///
@@ -38,17 +41,26 @@ pub struct Offer<'a> {
 pub enum MailLimit {
     /// Of an account, to whomever.
     OfAccount,
+    /// Of an account in its first week: accounts cost nothing to make.
+    OfNewAccount,
     /// Of an account, to one address; a new invitation in place of a revoked one counts too.
     ToAddress,
 }
 
 impl MailLimit {
-    pub(crate) const ALL: [Self; 2] = [Self::OfAccount, Self::ToAddress];
+    pub(crate) const ALL: [Self; 3] = [Self::OfAccount, Self::OfNewAccount, Self::ToAddress];
+
+    /// The one that an account is under as a whole.
+    fn of(account: &AccountId, now: Timestamp) -> Self {
+        let age = now.as_millis() - i64::try_from(account.timestamp_ms()).unwrap_or(i64::MAX);
+        if age < NEW_MS { Self::OfNewAccount } else { Self::OfAccount }
+    }
 
     /// So many mails, in so many days.
     pub const fn most_in_days(self) -> (u32, i64) {
         match self {
             Self::OfAccount => (100, 1),
+            Self::OfNewAccount => (25, 1),
             Self::ToAddress => (5, 7),
         }
     }
@@ -136,7 +148,7 @@ impl TenantTable {
         stamp: &Stamp,
     ) -> Result<(), MemberRefusal> {
         offer.mail.post(&mut transaction, Part::Mail)?;
-        for limit in MailLimit::ALL {
+        for limit in [MailLimit::of(self.scope.account(), stamp.now), MailLimit::ToAddress] {
             self.count(&mut transaction, limit, &offer.mail.letter.to, stamp.now)?;
         }
         self.hold_organization(&mut transaction, offer.organization, offer.roles)?;

@@ -168,6 +168,14 @@ async fn what_is_wrong_with_a_mail_is_final() {
 async fn what_is_wrong_with_the_sender_may_pass() {
     for reply in [
         (|_| Reply::Error(400, "MailFromDomainNotVerifiedException", "not verified")) as fn(&str) -> Reply,
+        |_| {
+            let words = "Email address is not verified. The following identities failed the check in region \
+                         EU-CENTRAL-1: NEXO@acme.example, ada@acme.example";
+            Reply::Error(400, "MessageRejected", words)
+        },
+        |_| Reply::Error(400, "MessageRejected", "Email address is not verified: acme.example."),
+        |_| Reply::Error(400, "MessageRejected", "Sending paused for this account."),
+        |_| Reply::Error(400, "BadRequestException", "Illegal sender <nexo@acme.example>"),
         |_| Reply::Error(400, "SendingPausedException", "paused"),
         |_| Reply::Error(400, "AccountSuspendedException", "suspended"),
         |_| Reply::Error(403, "AccessDeniedException", "not authorized to perform ses:SendEmail"),

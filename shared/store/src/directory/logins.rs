@@ -242,7 +242,7 @@ impl Directory {
         transaction.update((), item_key(&DirectoryKey::login(email)), &change)?;
         factors.check(&mut transaction, (), (account_id, user_id, session));
         let mut same = Expression::new();
-        same.if_equal("mfaEnabled", AttributeValue::Bool(factors.was_enrolled));
+        same.if_not_equal("mfaEnabled", AttributeValue::Bool(!factors.was_enrolled));
         transaction.check((), item_key(&DirectoryKey::access(account_id, user_id)), same);
         told.mail.post(&mut transaction, ())?;
         self.note_in(&mut transaction, (), account_id, user_id, told.event)?;
