@@ -344,14 +344,14 @@ async fn a_key_costs_two_reads_a_minute_and_a_write_an_hour() {
     let company = warm(&nexo).await;
     assert_eq!(company.get("/api/users").await.status, 200);
     let body = json!({"name": "Program", "permissions": ["client:read"]});
-    // Read, consistently: the session and the access, and all keys there are. Written in one transaction: the
-    // key, how often one was added, and the event.
+    // Read, consistently: the session and the access, the user with the roles of the account, and all keys there
+    // are. Written in one transaction: the key, how often one was added, the mail and the event.
     let mut paths = Vec::new();
     let mut texts = Vec::new();
     for _ in 0..2 {
         let request = company.request(Method::POST, "/api/api-keys").json(&body);
         let (made, spent) = measured(&nexo, 201, request).await;
-        assert_eq!(spent, cost(&["BatchGetItem", "Query", "TransactWriteItems"], 3.0, 6.0));
+        assert_eq!(spent, cost(&["BatchGetItem", "BatchGetItem", "Query", "TransactWriteItems"], 6.0, 8.0));
         paths.push(format!("/api/api-keys/{}", made.body["id"].as_str().unwrap()));
         texts.push(made.body["key"].as_str().unwrap().to_owned());
     }

@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use nexo_api::{
-    Access as Who, Body, Code, FieldErrors, Id, Input, Operation, Platform, Problem, Tenant, Verb, created,
-    json, shape, with_etag,
+    Access as Who, Body, Code, FieldErrors, Id, Input, Operation, Platform, Problem, RequestContext, Tenant,
+    Verb, created, json, shape, with_etag,
 };
 use nexo_domain::{ApiKeyId, Grant, Grants, Permission, Text, Timestamp, UserId, kind};
 use nexo_identity::{API_KEY_PREFIX, ApiKey};
-use nexo_store::{StoreError, StoredKey};
+use nexo_mail::{Change, Letter, Message, Occasion};
+use nexo_store::{Outgoing, StoreError, StoredKey};
 use serde::{Deserialize, Serialize};
 
 use crate::grant::Caller;
@@ -176,6 +177,7 @@ pub(crate) async fn get(tenant: Tenant, Id(id): Id<kind::ApiKey>) -> Result<Resp
 pub(crate) async fn create(
     State(platform): State<Platform>,
     tenant: Tenant,
+    context: RequestContext,
     Body(input): Body<ApiKeyInput>,
 ) -> Result<Response, Problem> {
     let principal = tenant.scope().principal();
@@ -189,8 +191,15 @@ pub(crate) async fn create(
     let hint = format!("{API_KEY_PREFIX}…{}", &text[text.len() - 4..]);
     let permissions = grants.iter().collect();
     let key = StoredKey::new(input.name, key.hash(), hint, permissions, [now, expires_at], principal.user);
+    let (maker, _) = tenant.member(&principal.user).await?;
+    let nexo_api::Caller { ip, user_agent: agent } = context.caller();
+    let message =
+        Message::SecurityChange { what: Change::ApiKeyAdded, occasion: Occasion { at: now, ip, agent } };
+    let letter = Letter { to: maker.profile.email, message };
+    let mail_id = platform.clock.mint().map_err(|error| Problem::internal(&error))?;
+    let mail = Outgoing { id: mail_id, account: Some(principal.account), letter };
     for _ in 0..ATTEMPTS {
-        match tenant.add_api_key(&id, &key, MOST_KEYS).await {
+        match tenant.add_api_key(&id, &key, MOST_KEYS, &mail).await {
             Ok(true) => {
                 let view = ApiKeyView::new(id, key, None);
                 let version = view.version;

@@ -92,6 +92,8 @@ pub enum Change {
     PasskeyRemoved,
     /// The recovery codes were replaced.
     RecoveryCodesRenewed,
+    /// An API key was made.
+    ApiKeyAdded,
 }
 
 impl Message {

@@ -163,6 +163,12 @@ impl Writer {
                         Vec::new(),
                         NOT_YOUR_FACTOR,
                     ),
+                    Change::ApiKeyAdded => page(
+                        "An API key was made",
+                        "An API key was made that acts for you: whoever has its text does, until it ends.",
+                        Vec::new(),
+                        NOT_YOU,
+                    ),
                     Change::RecoveryCodesRenewed => page(
                         "Your recovery codes were replaced",
                         "New recovery codes were made for your account. The old ones are good for nothing any more.",
@@ -274,6 +280,7 @@ mod tests {
             change(Change::PasskeyAdded),
             change(Change::PasskeyRemoved),
             change(Change::RecoveryCodesRenewed),
+            change(Change::ApiKeyAdded),
         ]
     }
 
@@ -358,6 +365,7 @@ mod tests {
             &[Purpose::PasswordReset],
             &[Purpose::NewEmail],
             &[Purpose::OldEmail, Purpose::KeepEmail],
+            &[],
             &[],
             &[],
             &[],

@@ -14,7 +14,7 @@ use crate::members::{key_of, read};
 use crate::range::range;
 use crate::record::{Item, attributes, marked};
 use crate::transaction::Transaction;
-use crate::{StoreError, TenantTable};
+use crate::{Outgoing, StoreError, TenantTable};
 
 /// An API key as it is stored: all but its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -108,11 +108,18 @@ impl TenantTable {
         Ok((key, last_used(next())?))
     }
 
-    /// Adds a key, if the account then has at most `most` that have not ended. `false` when it has.
+    /// Adds a key, if the account then has at most `most` that have not ended, and mails about it. `false` when
+    /// it has.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when another was added at the same moment.
-    pub async fn add_api_key(&self, id: &ApiKeyId, key: &StoredKey, most: usize) -> Result<bool, StoreError> {
+    pub async fn add_api_key(
+        &self,
+        id: &ApiKeyId,
+        key: &StoredKey,
+        most: usize,
+        mail: &Outgoing,
+    ) -> Result<bool, StoreError> {
         let (keys, Count { added }) = self.keys_and_count().await?;
         if keys.len() >= most {
             return Ok(false);
@@ -130,6 +137,7 @@ impl TenantTable {
             count.if_equal("added", AttributeValue::N(added.to_string()));
         }
         transaction.update((), key_of(&self.scope.api_keys()), &count)?;
+        mail.post(&mut transaction, ())?;
         self.note_key_change(&mut transaction, id, "created")?;
         let meter = &self.request.meter;
         let refused = transaction.send(&self.store.client, self.credentials(), meter, id.ulid()).await?;

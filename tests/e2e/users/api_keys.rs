@@ -30,6 +30,9 @@ async fn a_key_works_from_its_making_until_it_is_revoked() {
     let made = owner.post("/api/api-keys", &body).await;
     assert_eq!(made.status, 201, "{made:?}");
     let (id, key) = (made.body["id"].as_str().unwrap(), made.body["key"].as_str().unwrap());
+    let mail = nexo.mails(&owner.email).await.pop().unwrap();
+    assert_eq!(mail["subject"], "An API key was made");
+    assert!(!mail.to_string().contains(key), "{mail}");
     let at = format!("/api/api-keys/{id}");
     assert_eq!((made.header("location"), made.header("etag")), (at.as_str(), "\"1\""));
     assert_eq!(made.header("cache-control"), "no-store");
