@@ -15,6 +15,7 @@ pub mod table;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use nexo_domain::UserId;
 use nexo_identity::Clock;
@@ -68,7 +69,9 @@ impl Nexo {
         options.log = Arc::new(move |line| lines.lock().unwrap().push(line.to_owned()));
         let clock = options.clock.clone();
         let server = Server::start(options).await.expect("the server starts");
-        Self { server, http: reqwest::Client::new(), clock, log }
+        // The server drops a connection that is idle for 30 s; a request must not meet that moment.
+        let http = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(10)).build();
+        Self { server, http: http.expect("a client"), clock, log }
     }
 
     /// Stops the server, as a person does; its data folder is free then.
