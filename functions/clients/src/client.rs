@@ -1,11 +1,8 @@
 //! What a client is, and its rules.
 
-use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource};
-use nexo_domain::{
-    Address, ClientId, Email, Invalid, Money, MultilineText, Permission, Phone, Tag, Text, UserId, WebUrl,
-    kind,
-};
-use nexo_store::{Record, Reference, Target, Unique};
+use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource, choice, text};
+use nexo_domain::{Address, ClientId, Email, Money, MultilineText, Permission, Phone, Text, WebUrl, kind};
+use nexo_store::{Record, Reference, Unique};
 use serde::{Deserialize, Serialize};
 
 /// A client: a company or a person.
@@ -74,18 +71,6 @@ pub enum ClientStatus {
     Archived,
 }
 
-impl ClientStatus {
-    fn parse(text: &str) -> Result<String, Invalid> {
-        match text {
-            "lead" | "prospect" | "active" | "inactive" | "archived" => Ok(text.to_owned()),
-            _ => Err(Invalid::new(
-                "invalid_choice",
-                "must be one of lead, prospect, active, inactive, archived",
-            )),
-        }
-    }
-}
-
 /// How many people a client has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -135,13 +120,7 @@ impl Record for Client {
     }
 
     fn references(&self) -> Vec<Reference> {
-        let parent = self.parent_id.iter().map(|parent| Reference {
-            field: "parentId",
-            id: parent.to_string(),
-            ulid: parent.ulid().to_owned(),
-            target: Target::Parent,
-        });
-        parent.collect()
+        self.parent_id.iter().map(|parent| Reference::parent("parentId", parent)).collect()
     }
 }
 
@@ -163,32 +142,17 @@ impl Resource for Client {
             name: "status",
             summary: "Only clients with this status",
             kind: FilterKind::Equals("status"),
-            parse: ClientStatus::parse,
-        },
-        FilterParameter {
-            name: "ownerId",
-            summary: "Only clients of this owner",
-            kind: FilterKind::Equals("ownerId"),
-            parse: |text| UserId::parse(text).map(|id| id.to_string()),
-        },
-        FilterParameter {
-            name: "tag",
-            summary: "Only clients with this tag",
-            kind: FilterKind::Contains("tags"),
-            parse: |text| Tag::parse(text).map(|tag| tag.to_string()),
+            parse: choice::<ClientStatus>,
         },
         FilterParameter {
             name: "industry",
             summary: "Only clients of this industry",
             kind: FilterKind::Equals("industry"),
-            parse: |text| Text::<100>::parse(text).map(|industry| industry.to_string()),
+            parse: text::<Text<100>>,
         },
-        FilterParameter {
-            name: "q",
-            summary: "Only clients whose name begins so, without regard to case",
-            kind: FilterKind::NamePrefix,
-            parse: |text| Text::<249>::parse(text).map(|prefix| prefix.to_string()),
-        },
+        FilterParameter::OWNER,
+        FilterParameter::TAG,
+        FilterParameter::NAME,
     ];
 
     fn validate(&self, errors: &mut FieldErrors) {

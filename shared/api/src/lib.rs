@@ -33,11 +33,13 @@ pub use app::{app, app_with_deadline};
 pub use body::{Body, Input, OptionalBody, Patch};
 pub use context::{Caller, RequestContext};
 pub use extract::{Id, IfMatch, Named, SignedIn, Tenant};
-pub use list::{FilterKind, FilterParameter};
+pub use list::{FilterKind, FilterParameter, choice, chosen, id_of, no_parameters, text};
 pub use parse::{FieldError, FieldErrors};
 pub use platform::{LogSink, Platform, log_to_stderr};
 pub use problem::{Code, Problem};
-pub use resource::{Resource, answer, created, json, list_and_get, list_get_and_delete, resource, with_etag};
+pub use resource::{
+    Private, Resource, answer, created, json, list_and_get, list_get_and_delete, resource, revise, with_etag,
+};
 pub use routes::{Access, Described, Operation, Routes, Shape, Verb};
 pub use serve::serve;
 

@@ -1,8 +1,13 @@
 //! Reads the parameters of a list.
 
-use nexo_domain::Invalid;
-use nexo_store::{Filter, ListQuery, Order};
+use std::str::FromStr;
+
+use nexo_domain::kind::User;
+use nexo_domain::{Id, IdKind, Invalid, Kind, Tag, Text};
+use nexo_store::{Filter, ListQuery, Order, Tree};
 use nexo_tenant_key::{CursorKey, TenantScope};
+use serde::de::DeserializeOwned;
+use serde::de::value::StrDeserializer;
 
 use crate::{Code, Problem};
 
@@ -28,6 +33,67 @@ pub enum FilterKind {
     Contains(&'static str),
     /// The name begins with the value.
     NamePrefix,
+    /// The attribute, which sorts as its text does, is not before the value.
+    From(&'static str),
+    /// The attribute, which sorts as its text does, is not after the value.
+    Until(&'static str),
+    /// The attribute names the record of a tree, or one below it.
+    Within(&'static str, Kind, Tree),
+}
+
+/// Reads a choice into its stored form.
+///
+/// # Errors
+/// `invalid_choice`, with what there is to choose from.
+pub fn choice<T: DeserializeOwned>(text: &str) -> Result<String, Invalid> {
+    let read = T::deserialize(StrDeserializer::<serde::de::value::Error>::new(text));
+    read.map(|_| text.to_owned()).map_err(|error| {
+        let message = error.to_string();
+        let choices: Vec<_> = message.split('`').skip(3).step_by(2).collect();
+        Invalid::new("invalid_choice", format!("must be one of {}", choices.join(", ")))
+    })
+}
+
+/// Reads an id.
+///
+/// # Errors
+/// `invalid_id`.
+pub fn id_of<K: IdKind>(text: &str) -> Result<String, Invalid> {
+    Id::<K>::parse(text).map(|id| id.to_string())
+}
+
+/// Reads whatever has a text of one form.
+///
+/// # Errors
+/// Those of the form.
+pub fn text<T: FromStr<Err = Invalid> + ToString>(text: &str) -> Result<String, Invalid> {
+    text.parse::<T>().map(|value| value.to_string())
+}
+
+impl FilterParameter {
+    /// By who is responsible.
+    pub const OWNER: Self = Self {
+        name: "ownerId",
+        summary: "Only records of this owner",
+        kind: FilterKind::Equals("ownerId"),
+        parse: id_of::<User>,
+    };
+
+    /// By a tag.
+    pub const TAG: Self = Self {
+        name: "tag",
+        summary: "Only records with this tag",
+        kind: FilterKind::Contains("tags"),
+        parse: text::<Tag>,
+    };
+
+    /// By the beginning of the name.
+    pub const NAME: Self = Self {
+        name: "q",
+        summary: "Only records whose name begins so, without regard to case",
+        kind: FilterKind::NamePrefix,
+        parse: text::<Text<249>>,
+    };
 }
 
 pub(crate) const DEFAULT_LIMIT: usize = 25;
@@ -94,6 +160,9 @@ impl ListRequest {
                 FilterKind::Equals(attribute) => Filter::Equals(attribute, value),
                 FilterKind::Contains(attribute) => Filter::Contains(attribute, value),
                 FilterKind::NamePrefix => Filter::NamePrefix(value),
+                FilterKind::From(attribute) => Filter::From(attribute, value),
+                FilterKind::Until(attribute) => Filter::Until(attribute, value),
+                FilterKind::Within(attribute, kind, tree) => Filter::Within(attribute, kind, tree, value),
             })
             .collect();
         Ok(Self { query: ListQuery { order, descending, limit, after, filters }, bound_to })
@@ -114,6 +183,37 @@ pub(crate) fn read_parameters(
         read(name, value)?;
     }
     Ok(())
+}
+
+/// Refuses every parameter, for an operation that has none.
+///
+/// # Errors
+/// 400 with the parameter's name.
+pub fn no_parameters(query: Option<String>) -> Result<(), Problem> {
+    let query = query.unwrap_or_default();
+    read_parameters(&query, |name, _| Err(Problem::invalid_parameter(name, "is not known here")))
+}
+
+/// The value of an operation's only parameter, which is one of `choices`; the first when it is not given.
+///
+/// # Errors
+/// 400 with the parameter's name.
+pub fn chosen(
+    query: Option<String>,
+    parameter: &str,
+    choices: &[&'static str],
+) -> Result<&'static str, Problem> {
+    let mut chosen = choices.first().copied().unwrap_or_default();
+    read_parameters(&query.unwrap_or_default(), |name, value| {
+        if name != parameter {
+            return Err(Problem::invalid_parameter(name, "is not known here"));
+        }
+        let known = choices.iter().find(|choice| **choice == value);
+        let one_of = || Problem::invalid_parameter(name, format!("must be one of {}", choices.join(", ")));
+        chosen = known.copied().ok_or_else(one_of)?;
+        Ok(())
+    })?;
+    Ok(chosen)
 }
 
 pub(crate) fn read_limit(value: &str) -> Result<usize, Problem> {

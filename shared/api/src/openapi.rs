@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::body::Input;
-use crate::list::{DEFAULT_LIMIT, DEFAULT_SORT, FilterKind, LARGEST_LIMIT, SORTS};
+use crate::list::{DEFAULT_LIMIT, DEFAULT_SORT, LARGEST_LIMIT, SORTS};
 use crate::routes::{Access, Operation};
 use crate::{Resource, Routes, VERSION};
 
@@ -113,6 +113,12 @@ impl Draft<'_> {
         )
     }
 
+    /// The request may have a query parameter that is one of these.
+    pub fn choice(&mut self, name: &str, description: &str, choices: &[&str]) -> &mut Self {
+        self.query(name, description, &json!({"type": "string", "enum": choices, "default": choices[0]}));
+        self
+    }
+
     /// The answer is a list of security events.
     pub fn activity(&mut self) -> &mut Self {
         self.limit("Events on a page");
@@ -140,10 +146,7 @@ impl Draft<'_> {
             &json!({"type": "string", "enum": sorts, "default": DEFAULT_SORT}),
         );
         for filter in R::FILTERS {
-            let summary = match filter.kind {
-                FilterKind::Equals(_) | FilterKind::Contains(_) | FilterKind::NamePrefix => filter.summary,
-            };
-            self.query(filter.name, summary, &json!({"type": "string", "minLength": 1}));
+            self.query(filter.name, filter.summary, &json!({"type": "string", "minLength": 1}));
         }
         let entity = self.entity::<R>();
         let page = format!("{}Page", capital(R::NAME));
@@ -266,7 +269,8 @@ impl Draft<'_> {
         ] {
             properties.insert(name.into(), schema);
         }
-        let required: Vec<&String> = properties.keys().collect();
+        let is_private = |name: &str| R::PRIVATE.is_some_and(|private| private.fields.contains(&name));
+        let required: Vec<&String> = properties.keys().filter(|name| !is_private(name)).collect();
         let name = capital(R::NAME);
         let schema = json!({"type": "object", "required": required, "properties": properties});
         self.components.insert(name.clone(), schema);
@@ -274,7 +278,8 @@ impl Draft<'_> {
     }
 
     fn input<R: Resource>(&mut self) -> Value {
-        let (properties, required) = self.members::<R>();
+        let (mut properties, required) = self.members::<R>();
+        properties.retain(|name, _| !R::KEPT.contains(&name.as_str()));
         let name = format!("{}Input", capital(R::NAME));
         let schema = json!({
             "type": "object", "required": required, "properties": properties, "additionalProperties": false,
@@ -284,7 +289,8 @@ impl Draft<'_> {
     }
 
     fn record_patch<R: Resource>(&mut self) -> Value {
-        let (properties, _) = self.members::<R>();
+        let (mut properties, _) = self.members::<R>();
+        properties.retain(|name, _| !R::KEPT.contains(&name.as_str()));
         let name = format!("{}Patch", capital(R::NAME));
         let schema = json!({
             "type": "object",

@@ -47,6 +47,8 @@ pub enum Code {
     MethodNotAllowed,
     Conflict,
     AlreadyExists,
+    InUse,
+    WrongState,
     LastOwner,
     MfaNotSetUp,
     MfaNeeded,
@@ -81,6 +83,8 @@ impl Code {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Conflict => "conflict",
             Self::AlreadyExists => "already_exists",
+            Self::InUse => "in_use",
+            Self::WrongState => "wrong_state",
             Self::LastOwner => "last_owner",
             Self::MfaNotSetUp => "mfa_not_set_up",
             Self::MfaNeeded => "mfa_needed",
@@ -111,6 +115,8 @@ impl Code {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict
             | Self::AlreadyExists
+            | Self::InUse
+            | Self::WrongState
             | Self::LastOwner
             | Self::MfaNotSetUp
             | Self::MfaNeeded
@@ -144,6 +150,8 @@ impl Code {
             Self::MethodNotAllowed => "The method is not allowed here",
             Self::Conflict => "The request conflicts with another",
             Self::AlreadyExists => "It exists already",
+            Self::InUse => "Other records need this one",
+            Self::WrongState => "The record is not in a state for this",
             Self::LastOwner => "An account needs an owner",
             Self::MfaNotSetUp => "No second factor is set up",
             Self::MfaNeeded => "The second factor cannot be removed",
@@ -400,6 +408,13 @@ impl From<StoreError> for Problem {
             StoreError::TooDeep { field } => {
                 Self::invalid_field(&format!("/{field}"), "too_deep", "would make the tree too deep")
             }
+            StoreError::Full { field } => {
+                Self::invalid_field(&format!("/{field}"), "full", "names a record that takes no more")
+            }
+            StoreError::NotOpen { field } => {
+                Self::invalid_field(&format!("/{field}"), "not_open", "names a record that is not open")
+            }
+            StoreError::InUse => Self::new(Code::InUse, "Other records name it. Change them first."),
             StoreError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "Use a new `Idempotency-Key` for a request that differs.",

@@ -4,18 +4,18 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
-use nexo_domain::Permission;
-use nexo_store::{Created, Entity, Idempotency, Record, StoreError};
+use nexo_domain::{Permission, UserId};
+use nexo_store::{Created, Entity, Idempotency, Input, Record, StoreError};
 use nexo_tenant_key::CursorKey;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::body::{MERGE_PATCH, read_object};
+use crate::body::{MERGE_PATCH, members, read_object, sample};
 use crate::extract::{IfMatch, IfNoneMatch, Tenant};
 use crate::idempotency::{digest, given_key};
 use crate::list::{FilterParameter, ListRequest};
 use crate::parse::{FieldErrors, merge_patch};
-use crate::record::{judge, read_patch, read_record};
+use crate::record::{given, judge, parse_record, read_patch, read_record};
 use crate::routes::Verb;
 use crate::{Access, Code, Described, Id, Operation, Platform, Problem, Routes, shape};
 
@@ -46,8 +46,26 @@ pub trait Resource: Record + Described {
     /// a rule across fields looks at. A PATCH of any other is one call to the store.
     const JUDGED_TOGETHER: &'static [&'static str];
 
+    /// Fields that not everybody who reads the record may read.
+    const PRIVATE: Option<Private> = None;
+
     /// Rules across fields.
     fn validate(&self, errors: &mut FieldErrors);
+
+    /// Rules of what a record may become, for kinds that are bound ([`Record::BOUND`]).
+    fn validate_change(&self, before: &Self, errors: &mut FieldErrors) {
+        let _ = (before, errors);
+    }
+}
+
+/// Fields that need a permission of their own: to read them, and beside the one for the write, to give them.
+/// Who lacks it does not see them, and does not change them either.
+#[derive(Clone, Copy, Debug)]
+pub struct Private {
+    /// The permission.
+    pub permission: Permission,
+    /// The fields.
+    pub fields: &'static [&'static str],
 }
 
 /// The seven routes of a resource.
@@ -143,7 +161,7 @@ const fn operations<R: Resource>() -> [Operation; 7] {
             summary: "Deletes a record; it can be restored for 30 days",
             access: delete,
             success: 204,
-            problems: &[400, 404, 412],
+            problems: if R::BOUND { &[400, 404, 409, 412] } else { &[400, 404, 412] },
             shape: shape!(|draft| draft.delete::<R>()),
         },
         Operation {
@@ -162,9 +180,46 @@ const fn operations<R: Resource>() -> [Operation; 7] {
 /// A page, as it is answered.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase", bound = "R: Record")]
-struct Page<R: Record> {
-    data: Vec<Entity<R>>,
+struct Page<'a, R: Record> {
+    data: Vec<Shown<'a, R>>,
     next_cursor: Option<String>,
+}
+
+/// A record as far as the caller may read it.
+#[derive(Serialize)]
+#[serde(untagged, bound = "R: Record")]
+enum Shown<'a, R: Record> {
+    Whole(&'a Entity<R>),
+    Part(Map<String, Value>),
+}
+
+fn shown<'a, R: Resource>(tenant: &Tenant, entity: &'a Entity<R>) -> Result<Shown<'a, R>, Problem> {
+    match R::PRIVATE {
+        Some(private) if !tenant.reaches(private.permission, entity.input.owner_id) => {
+            let mut members = members(entity)?;
+            members.retain(|name, _| !private.fields.contains(&name.as_str()));
+            Ok(Shown::Part(members))
+        }
+        _ => Ok(Shown::Whole(entity)),
+    }
+}
+
+/// Refuses a body that gives private fields of a record that `owner` is responsible for, by somebody who may
+/// not read them.
+fn may_give<R: Resource>(
+    tenant: &Tenant,
+    document: &Map<String, Value>,
+    owner: Option<UserId>,
+) -> Result<(), Problem> {
+    match R::PRIVATE {
+        Some(private)
+            if private.fields.iter().any(|field| document.contains_key(*field))
+                && !tenant.reaches(private.permission, owner) =>
+        {
+            Err(Problem::denied(private.permission))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn handle_list<R: Resource>(
@@ -181,7 +236,8 @@ async fn handle_list<R: Resource>(
         .map(|position| cursors.seal(tenant.scope(), R::PATH, &wanted.bound_to, &position))
         .transpose()
         .map_err(|error| Problem::internal(&error))?;
-    Ok(json(StatusCode::OK, &Page { data: listed.records, next_cursor }))
+    let data = listed.records.iter().map(|entity| shown(&tenant, entity)).collect::<Result<_, _>>()?;
+    Ok(json(StatusCode::OK, &Page { data, next_cursor }))
 }
 
 async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<Response, Problem> {
@@ -192,7 +248,8 @@ async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<
     if !document.contains_key("ownerId") {
         document.insert("ownerId".into(), Value::String(tenant.scope().principal().user.to_string()));
     }
-    let input = read_record::<R>(document)?;
+    let input = read_record::<R>(document.clone())?;
+    may_give::<R>(&tenant, &document, input.owner_id)?;
     let Created { entity, replayed } =
         tenant.create(input, idempotency.as_ref()).await.map_err(|error| match (error, &idempotency) {
             (StoreError::Busy, Some(_)) => {
@@ -201,7 +258,7 @@ async fn handle_create<R: Resource>(tenant: Tenant, request: Request) -> Result<
             (error, _) => refused_write::<R>(error),
         })?;
     let path = format!("{}/{}", R::PATH, entity.id);
-    let mut response = created(answer(StatusCode::CREATED, &entity), &path);
+    let mut response = created(show(StatusCode::CREATED, &tenant, &entity)?, &path);
     if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
@@ -218,7 +275,7 @@ async fn handle_get<R: Resource>(
     if if_none_match.names(&etag) {
         return Ok(with_etag(StatusCode::NOT_MODIFIED.into_response(), entity.version));
     }
-    Ok(answer(StatusCode::OK, &entity))
+    show(StatusCode::OK, &tenant, &entity)
 }
 
 async fn handle_replace<R: Resource>(
@@ -227,7 +284,24 @@ async fn handle_replace<R: Resource>(
     IfMatch(expected): IfMatch,
     request: Request,
 ) -> Result<Response, Problem> {
-    let input = read_record::<R>(read_object(request, JSON).await?)?;
+    let document = read_object(request, JSON).await?;
+    let input = read_record::<R>(document.clone())?;
+    if R::BOUND || R::PRIVATE.is_some() {
+        return revise(&tenant, &id, expected, |current: &Entity<R>| {
+            let mut document = document.clone();
+            may_give::<R>(&tenant, &document, current.input.owner_id)?;
+            // What the caller does not see stays as it is.
+            if let Some(private) = R::PRIVATE
+                && !tenant.reaches(private.permission, current.input.owner_id)
+            {
+                let hidden = given(current)?;
+                document
+                    .extend(hidden.into_iter().filter(|(name, _)| private.fields.contains(&name.as_str())));
+            }
+            read_again(current, document)
+        })
+        .await;
+    }
     match tenant.replace(&id, expected, &input).await {
         Ok(entity) => Ok(answer(StatusCode::OK, &entity)),
         Err(error) => Err(with_current::<R>(&tenant, &id, error).await),
@@ -245,65 +319,74 @@ async fn handle_merge<R: Resource>(
     let together = patch.iter().any(|(name, value)| {
         let name = name.as_str();
         let sorts = R::SORT_FIELDS.len() > 1 && R::SORT_FIELDS.contains(&name);
-        value.is_object() || sorts || name == "ownerId" || R::JUDGED_TOGETHER.contains(&name)
+        let is_private = R::PRIVATE.is_some_and(|private| private.fields.contains(&name));
+        value.is_object() || sorts || is_private || name == "ownerId" || R::JUDGED_TOGETHER.contains(&name)
     });
-    let merged = if together {
-        merge_together::<R>(&tenant, &id, expected, patch).await
-    } else {
-        judge(&changed)?;
-        let fields: Vec<&str> = patch.keys().map(String::as_str).collect();
-        tenant.merge(&id, expected, &changed, &fields).await.map_err(Failure::Store)
-    };
-    match merged {
-        Ok(entity) => Ok(answer(StatusCode::OK, &entity)),
-        Err(Failure::Store(error)) => Err(with_current::<R>(&tenant, &id, error).await),
-        Err(Failure::Refused(problem)) => Err(problem),
+    if together {
+        // Where the outcome depends on what is stored: reads, merges, and replaces what was read.
+        let patch = Value::Object(patch);
+        return revise(&tenant, &id, expected, |current: &Entity<R>| {
+            let mut document = Value::Object(given(current)?);
+            merge_patch(&mut document, &patch);
+            let (Value::Object(document), Value::Object(patch)) = (document, &patch) else {
+                return Err(Problem::internal(&"a record that is no object"));
+            };
+            may_give::<R>(&tenant, patch, current.input.owner_id)?;
+            read_again(current, document)
+        })
+        .await;
+    }
+    judge(&changed)?;
+    let fields: Vec<&str> = patch.keys().map(String::as_str).collect();
+    match tenant.merge(&id, expected, &changed, &fields).await {
+        Ok(entity) => show(StatusCode::OK, &tenant, &entity),
+        Err(error) => Err(with_current::<R>(&tenant, &id, error).await),
     }
 }
 
-enum Failure {
-    Store(StoreError),
-    Refused(Problem),
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// How often a PATCH without `If-Match` starts over because another write came between.
+/// How often a change without `If-Match` starts over because another write came between.
 const ATTEMPTS: usize = 4;
 
-/// Merges where the outcome depends on what is stored: reads, merges, and replaces what was read.
-async fn merge_together<R: Resource>(
+/// Changes a record by a rule: reads it, and writes what `rule` makes of it if nobody wrote it meanwhile.
+///
+/// # Errors
+/// Those of `rule`, which is asked again when it was written meanwhile; and those of a write.
+pub async fn revise<R: Resource>(
     tenant: &Tenant,
     id: &nexo_domain::Id<R::Kind>,
     expected: Option<u64>,
-    patch: Map<String, Value>,
-) -> Result<Entity<R>, Failure> {
-    let patch = Value::Object(patch);
+    rule: impl Fn(&Entity<R>) -> Result<Input<R>, Problem>,
+) -> Result<Response, Problem> {
+    let mut outcome = Err(StoreError::Busy);
     for _ in 0..ATTEMPTS {
         let current = tenant.get_consistent::<R>(id).await?;
         if expected.is_some_and(|version| version != current.version) {
-            return Err(StoreError::Stale { version: current.version }.into());
+            outcome = Err(StoreError::Stale { version: current.version });
+            break;
         }
-        let mut document =
-            serde_json::to_value(&current.input).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        if let Value::Object(members) = &mut document {
-            members.retain(|_, value| !value.is_null());
+        let input = rule(&current)?;
+        let mut errors = FieldErrors::default();
+        input.fields.validate(&mut errors);
+        input.fields.validate_change(&current.input.fields, &mut errors);
+        if !errors.is_empty() {
+            return Err(Problem::invalid(errors));
         }
-        merge_patch(&mut document, &patch);
-        let Value::Object(document) = document else {
-            return Err(StoreError::Corrupt("a record that is no object".into()).into());
-        };
-        let input = read_record::<R>(document).map_err(Failure::Refused)?;
-        match tenant.replace_read(&current, &input).await {
-            Err(StoreError::Stale { .. }) if expected.is_none() => {}
-            outcome => return Ok(outcome?),
+        outcome = tenant.replace_read(&current, &input).await;
+        match outcome {
+            Err(StoreError::Stale { .. }) if expected.is_none() => outcome = Err(StoreError::Busy),
+            _ => break,
         }
     }
-    Err(StoreError::Busy.into())
+    match outcome {
+        Ok(entity) => show(StatusCode::OK, tenant, &entity),
+        Err(error) => Err(with_current::<R>(tenant, id, error).await),
+    }
+}
+
+/// Reads a body that was made of a stored record, which keeps what the store keeps of it.
+fn read_again<R: Resource>(current: &Entity<R>, document: Map<String, Value>) -> Result<Input<R>, Problem> {
+    let input = parse_record::<R>(document, &sample(R::SAMPLE)?).map_err(Problem::invalid)?;
+    Ok(current.keep(input)?)
 }
 
 async fn handle_delete<R: Resource>(
@@ -318,7 +401,17 @@ async fn handle_delete<R: Resource>(
 }
 
 async fn handle_restore<R: Resource>(tenant: Tenant, Id(id): Id<R::Kind>) -> Result<Response, Problem> {
-    Ok(answer(StatusCode::OK, &tenant.restore::<R>(&id).await?))
+    let restored = tenant.restore::<R>(&id).await.map_err(|error| match error {
+        // Nothing is wrong with the request.
+        StoreError::NoSuchReference { field }
+        | StoreError::Full { field }
+        | StoreError::NotOpen { field } => {
+            Problem::new(Code::Conflict, format!("What `{field}` names does not take it back."))
+        }
+        StoreError::TooDeep { .. } => Problem::new(Code::Conflict, "The tree would be too deep."),
+        error => Problem::from(error),
+    })?;
+    show(StatusCode::OK, &tenant, &restored)
 }
 
 const JSON: &[&str] = &["application/json"];
@@ -346,9 +439,10 @@ async fn with_current<R: Resource>(
     if !stale {
         return problem;
     }
-    match tenant.get_consistent::<R>(id).await {
-        Ok(current) => problem.with_current(&current),
-        Err(_) => problem,
+    let current = tenant.get_consistent::<R>(id).await;
+    match current.as_ref().map(|current| shown(tenant, current)) {
+        Ok(Ok(current)) => problem.with_current(&current),
+        _ => problem,
     }
 }
 
@@ -358,6 +452,11 @@ fn cursors(platform: &Platform) -> Result<&CursorKey, Problem> {
 
 fn etag<R: Record>(entity: &Entity<R>) -> String {
     format!("\"{}\"", entity.version)
+}
+
+/// A record as far as the caller may read it, with its `ETag`.
+fn show<R: Resource>(status: StatusCode, tenant: &Tenant, entity: &Entity<R>) -> Result<Response, Problem> {
+    Ok(with_etag(json(status, &shown(tenant, entity)?), entity.version))
 }
 
 /// A record, with its `ETag`.

@@ -21,6 +21,15 @@ impl Date {
         if date.year() >= 0 { Ok(Self(date)) } else { Err(malformed()) }
     }
 
+    /// The last day of the year 9999.
+    pub const MAX: Self = Self(civil::Date::MAX);
+
+    /// The day after; [`Self::MAX`] has none, and is its own.
+    #[must_use]
+    pub fn next(self) -> Self {
+        self.0.tomorrow().map_or(self, Self)
+    }
+
     /// The date, to compute with.
     pub const fn as_civil(self) -> civil::Date {
         self.0
@@ -168,6 +177,15 @@ mod tests {
             assert!(Date::parse(text).is_err(), "{text}");
         }
         assert!(Date::from_civil(civil::Date::MIN).is_err());
+    }
+
+    #[test]
+    fn a_day_has_a_next_one() {
+        for (day, next) in
+            [("2026-01-31", "2026-02-01"), ("2024-02-28", "2024-02-29"), ("9999-12-31", "9999-12-31")]
+        {
+            assert_eq!(Date::parse(day).unwrap().next().to_string(), next);
+        }
     }
 
     #[test]

@@ -36,6 +36,14 @@ pub enum Kind {
     SecurityEvent,
     /// A customer of the account.
     Client,
+    /// Somebody who works for the account.
+    Employee,
+    /// A part of the account's organization, where employees work.
+    Department,
+    /// What employees are employed as.
+    Position,
+    /// A time in which nothing of somebody's employment changed.
+    EmploymentRecord,
     /// A link in a mail.
     Link,
     /// A mail to be sent.
@@ -56,6 +64,10 @@ impl Kind {
             Self::Invitation => "inv",
             Self::SecurityEvent => "evt",
             Self::Client => "cli",
+            Self::Employee => "emp",
+            Self::Department => "dep",
+            Self::Position => "pos",
+            Self::EmploymentRecord => "rec",
             Self::Link => "lnk",
             Self::Mail => "mai",
         }
@@ -74,6 +86,10 @@ impl Kind {
             Self::Invitation => "INV",
             Self::SecurityEvent => "EVT",
             Self::Client => "CLI",
+            Self::Employee => "EMP",
+            Self::Department => "DEP",
+            Self::Position => "POS",
+            Self::EmploymentRecord => "REC",
             Self::Link => "LINK",
             Self::Mail => "OUT",
         }
@@ -135,6 +151,14 @@ id_kinds! {
     SecurityEventId = SecurityEvent;
     /// `cli_…`
     ClientId = Client;
+    /// `emp_…`
+    EmployeeId = Employee;
+    /// `dep_…`
+    DepartmentId = Department;
+    /// `pos_…`
+    PositionId = Position;
+    /// `rec_…`
+    EmploymentRecordId = EmploymentRecord;
     /// `lnk_…`
     LinkId = Link;
     /// `mai_…`
@@ -294,5 +318,8 @@ mod tests {
         let all = [Kind::Account, Kind::User, Kind::Session, Kind::Client];
         assert_eq!(all.map(Kind::prefix), ["acc", "usr", "ses", "cli"]);
         assert_eq!(all.map(Kind::tag), ["ACC", "USR", "SES", "CLI"]);
+        let all = [Kind::Employee, Kind::Department, Kind::Position, Kind::EmploymentRecord];
+        assert_eq!(all.map(Kind::prefix), ["emp", "dep", "pos", "rec"]);
+        assert_eq!(all.map(Kind::tag), ["EMP", "DEP", "POS", "REC"]);
     }
 }

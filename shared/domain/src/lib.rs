@@ -36,8 +36,8 @@ pub use currency::Currency;
 pub use date::{Date, DateRange};
 pub use email::Email;
 pub use id::{
-    AccountId, ApiKeyId, ClientId, Id, IdKind, InvitationId, Kind, LinkId, MailId, PasskeyId, RoleId,
-    SecurityEventId, SessionId, TeamId, UserId,
+    AccountId, ApiKeyId, ClientId, DepartmentId, EmployeeId, EmploymentRecordId, Id, IdKind, InvitationId,
+    Kind, LinkId, MailId, PasskeyId, PositionId, RoleId, SecurityEventId, SessionId, TeamId, UserId,
 };
 pub use invalid::Invalid;
 pub use language::LanguageTag;
@@ -55,6 +55,7 @@ pub use web_url::WebUrl;
 /// The markers that tell the types of ids apart; most code names [`ClientId`] and its like instead.
 pub mod kind {
     pub use crate::id::{
-        Account, ApiKey, Client, Invitation, Link, Mail, Passkey, Role, SecurityEvent, Session, Team, User,
+        Account, ApiKey, Client, Department, Employee, EmploymentRecord, Invitation, Link, Mail, Passkey,
+        Position, Role, SecurityEvent, Session, Team, User,
     };
 }

@@ -18,6 +18,27 @@ word_enum! {
         ClientWrite = "client:write",
         /// Delete and restore clients.
         ClientDelete = "client:delete",
+        /// List and read departments.
+        DepartmentRead = "department:read",
+        /// Create, change and move departments.
+        DepartmentWrite = "department:write",
+        /// Delete and restore departments.
+        DepartmentDelete = "department:delete",
+        /// List and read positions.
+        PositionRead = "position:read",
+        /// Create and change positions.
+        PositionWrite = "position:write",
+        /// Delete and restore positions.
+        PositionDelete = "position:delete",
+        /// List and read employees and how they were employed.
+        EmployeeRead = "employee:read",
+        /// Create and change employees, and how they are employed.
+        EmployeeWrite = "employee:write",
+        /// Delete and restore employees.
+        EmployeeDelete = "employee:delete",
+        /// Read, and with `employee:write` give, what is private of employees: birth date, personal email,
+        /// emergency contact and pay.
+        EmployeeReadPrivate = "employee:read-private",
         /// List and read the account's users, roles and teams.
         UserRead = "user:read",
         /// Invite users, change their roles and teams, disable and enable them, remove them.
@@ -95,10 +116,7 @@ impl Permission {
     /// Whether an API key can have it. What decides about who may do what is for people: a key that leaked
     /// must not make others, nor users.
     pub const fn suits_api_keys(self) -> bool {
-        match self {
-            Self::ClientRead | Self::ClientWrite | Self::ClientDelete | Self::UserRead => true,
-            Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage => false,
-        }
+        !matches!(self, Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage)
     }
 }
 
@@ -247,23 +265,23 @@ impl Role {
     /// How far the role's grant of `permission` goes; `None` when it grants nothing of it.
     pub const fn reach(self, permission: Permission) -> Option<Reach> {
         use Permission::{
-            AccountManage, ApiKeyManage, ClientDelete, ClientRead, ClientWrite, RoleManage, UserManage,
-            UserRead,
+            AccountManage, ApiKeyManage, ClientDelete, ClientRead, ClientWrite, DepartmentDelete,
+            DepartmentRead, DepartmentWrite, EmployeeDelete, EmployeeRead, EmployeeReadPrivate,
+            EmployeeWrite, PositionDelete, PositionRead, PositionWrite, RoleManage, UserManage, UserRead,
         };
-        match (self, permission) {
-            (Self::Owner, _)
-            | (
-                Self::Admin,
-                ClientRead | ClientWrite | ClientDelete | UserRead | UserManage | RoleManage | ApiKeyManage,
-            )
-            | (Self::Manager, ClientRead | ClientWrite | ClientDelete | UserRead)
-            | (Self::Member, UserRead)
-            | (Self::Viewer, ClientRead | UserRead) => Some(Reach::All),
-            (Self::Member, ClientRead | ClientWrite | ClientDelete) => Some(Reach::Own),
-            (Self::Admin | Self::Manager | Self::Member | Self::Viewer, AccountManage)
-            | (Self::Manager | Self::Member | Self::Viewer, UserManage | RoleManage | ApiKeyManage)
-            | (Self::Viewer, ClientWrite | ClientDelete) => None,
-        }
+        // Who is where is everybody's to know. The least role that has a permission, and how far from there on.
+        let (from, reach) = match permission {
+            ClientRead if matches!(self, Self::Viewer) => (Self::Viewer, Reach::All),
+            ClientRead | ClientWrite | ClientDelete if matches!(self, Self::Member) => {
+                (Self::Member, Reach::Own)
+            }
+            UserRead | DepartmentRead | PositionRead | EmployeeRead => (Self::Viewer, Reach::All),
+            ClientRead | ClientWrite | ClientDelete | DepartmentWrite | DepartmentDelete | PositionWrite
+            | PositionDelete | EmployeeWrite | EmployeeDelete => (Self::Manager, Reach::All),
+            EmployeeReadPrivate | UserManage | RoleManage | ApiKeyManage => (Self::Admin, Reach::All),
+            AccountManage => (Self::Owner, Reach::All),
+        };
+        if self as u8 >= from as u8 { Some(reach) } else { None }
     }
 
     /// Everything the role grants.

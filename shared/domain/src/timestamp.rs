@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::fmt::temporal::DateTimePrinter;
 
-use crate::Invalid;
 use crate::string_form::string_form;
+use crate::{Date, Invalid};
 
 /// `0000-01-01T00:00:00.000Z`: [RFC 3339] has years of four digits.
 ///
@@ -73,6 +73,12 @@ impl Timestamp {
     pub fn saturating_since(self, earlier: Self) -> Duration {
         let millis = self.0.saturating_sub(earlier.0);
         Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+    }
+
+    /// The day it is on, in UTC.
+    pub fn date(self) -> Date {
+        let instant = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
+        Date::from_civil(instant.to_zoned(jiff::tz::TimeZone::UTC).date()).unwrap_or(Date::MAX)
     }
 
     /// Reads RFC 3339 with any offset and up to nine digits of fraction; what is finer than a

@@ -40,6 +40,21 @@ pub enum StoreError {
         /// The field.
         field: &'static str,
     },
+    /// A field names a record that takes no more.
+    #[error("{field} names a record that is full")]
+    Full {
+        /// The field.
+        field: &'static str,
+    },
+    /// A field names a record that takes none for now.
+    #[error("{field} names a record that is not open")]
+    NotOpen {
+        /// The field.
+        field: &'static str,
+    },
+    /// Other records need this one.
+    #[error("the record is in use")]
+    InUse,
     /// The caller may decide about its own records only, and this would be another's, or nobody's.
     #[error("the record would be another's")]
     BeyondReach,

@@ -61,6 +61,13 @@ impl Expression {
         self.add(attribute, 1)
     }
 
+    /// `ADD attribute 1`. One that does not exist yet is 0.
+    pub(crate) fn add_one(&mut self, attribute: &str) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.value("one", AttributeValue::N("1".into())));
+        self.adds.push(format!("{name} {value}"));
+        self
+    }
+
     /// `REMOVE attribute`.
     pub(crate) fn remove(&mut self, attribute: &str) -> &mut Self {
         let name = self.name(attribute);
@@ -96,10 +103,16 @@ impl Expression {
     /// `ADD attribute 1`, made only if it is at most `most` then. One that does not exist yet is 0.
     pub(crate) fn count_up(&mut self, attribute: &str, most: u32) -> &mut Self {
         let name = self.name(attribute);
-        let one = self.value("one", AttributeValue::N("1".into()));
         let most = self.value("most", AttributeValue::N(most.to_string()));
-        self.adds.push(format!("{name} {one}"));
+        self.add_one(attribute);
         self.conditions.push(format!("(attribute_not_exists({name}) OR {name} < {most})"));
+        self
+    }
+
+    /// The update is made only if the number `attribute` is less than the number `limit`.
+    pub(crate) fn if_below(&mut self, attribute: &str, limit: &str) -> &mut Self {
+        let (name, limit) = (self.name(attribute), self.name(limit));
+        self.conditions.push(format!("{name} < {limit}"));
         self
     }
 
@@ -181,6 +194,18 @@ impl Expression {
     /// The text of `attribute_exists(attribute)`.
     pub(crate) fn exists(&mut self, attribute: &str) -> String {
         format!("attribute_exists({})", self.name(attribute))
+    }
+
+    /// The text of a comparison of texts, such as `attribute >= value`.
+    pub(crate) fn compare(
+        &mut self,
+        attribute: &str,
+        operator: &str,
+        value_name: &str,
+        value: &str,
+    ) -> String {
+        let name = self.name(attribute);
+        format!("{name} {operator} {}", self.value(value_name, AttributeValue::S(value.to_owned())))
     }
 
     /// The text of `attribute < value`.

@@ -25,6 +25,7 @@ mod record;
 mod sts;
 mod table;
 mod transaction;
+mod tree;
 mod write;
 
 pub use api_keys::StoredKey;
@@ -41,7 +42,7 @@ pub use invitations::{MailLimit, Offer};
 pub use list::{Filter, ListQuery, Listed, Order};
 pub use members::{Account, Member, MemberChange, MemberRefusal};
 pub use meter::{Meter, Usage};
-pub use record::{Entity, Input, Record, Reference, Target, Unique};
+pub use record::{Beside, Counter, Entity, Input, Record, Reference, Target, Tree, Unique};
 pub use sts::StsVendor;
 pub use table::{RequestInfo, TenantTable};
 pub use write::{Created, Idempotency};

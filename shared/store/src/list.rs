@@ -1,14 +1,15 @@
 //! Pages of an account's records.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
-use nexo_domain::{IdKind, UserId};
+use nexo_domain::{IdKind, Kind, UserId};
 use nexo_tenant_key::{Partition, Position};
 
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
-use crate::record::{Entity, Item, Record, fold};
+use crate::record::{Entity, Item, RECORD_KIND, Record, Tree, fold};
 use crate::table::OWNER;
+use crate::tree::ulid_of;
 use crate::{StoreError, TenantTable};
 
 /// What a list is sorted by.
@@ -31,6 +32,12 @@ pub enum Filter {
     Contains(&'static str, String),
     /// The record's name begins so, without regard to case.
     NamePrefix(String),
+    /// The attribute's text is not before this one.
+    From(&'static str, String),
+    /// The attribute's text is not after this one.
+    Until(&'static str, String),
+    /// The attribute names this record of a tree or one below it.
+    Within(&'static str, Kind, Tree, String),
 }
 
 /// One page's worth of a list.
@@ -86,8 +93,14 @@ impl TenantTable {
     pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
         let index = query.order.index();
-        let conditions =
+        let mut conditions =
             Conditions::of(&query.filters, self.owners.as_deref(), query.order, &index, &partition);
+        for filter in &query.filters {
+            if let Filter::Within(attribute, kind, tree, top) = filter {
+                let forest = self.forest(*kind, tree.field).await?;
+                conditions.within(attribute, *kind, forest.down(ulid_of(top)));
+            }
+        }
         let filtered = conditions.filter.is_some() && (!query.filters.is_empty() || self.owners.is_some());
         let mut found: Vec<Item> = Vec::new();
         let mut start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
@@ -145,6 +158,33 @@ impl TenantTable {
             }
             start = page.next;
         }
+    }
+
+    /// All of the account's records of one kind within the caller's reach that pass `filters`, oldest first,
+    /// unless they are more than `most`; and whether these are all.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn all<R: Record>(
+        &self,
+        filters: &[Filter],
+        most: usize,
+    ) -> Result<(Vec<Entity<R>>, bool), StoreError> {
+        let partition = self.scope.partition(R::Kind::KIND);
+        let index = Order::Created.index();
+        let conditions = Conditions::of(filters, self.owners.as_deref(), Order::Created, &index, &partition);
+        let (mut items, mut start) = (Vec::new(), None);
+        loop {
+            let page = self.page(&index, &conditions, false, usize::MAX, start).await?;
+            items.extend(page.items);
+            start = page.next;
+            if start.is_none() || items.len() > most {
+                break;
+            }
+        }
+        let is_all = items.len() <= most;
+        items.truncate(most);
+        Ok((items.into_iter().map(Entity::from_item).collect::<Result<_, _>>()?, is_all))
     }
 
     async fn page(
@@ -225,6 +265,14 @@ impl Conditions {
                 Filter::Contains(attribute, wanted) => {
                     filters.push(placeholders.function("contains", attribute, &value, wanted));
                 }
+                Filter::From(attribute, first) => {
+                    filters.push(placeholders.compare(attribute, ">=", &value, first));
+                }
+                Filter::Until(attribute, last) => {
+                    filters.push(placeholders.compare(attribute, "<=", &value, last));
+                }
+                // What is below is not known yet.
+                Filter::Within(..) => {}
                 Filter::NamePrefix(prefix) => {
                     let test = placeholders.function("begins_with", "gsi1sk", &value, &fold(prefix));
                     if order == Order::Name {
@@ -236,6 +284,19 @@ impl Conditions {
             }
         }
         Self { key, filter: (!filters.is_empty()).then(|| filters.join(" AND ")), placeholders }
+    }
+
+    /// The attribute names one of these records. A comparison takes 100 of them.
+    fn within<'a>(&mut self, attribute: &str, kind: Kind, records: impl Iterator<Item = &'a str>) {
+        let ids: Vec<_> = records.map(|ulid| format!("{}_{ulid}", kind.prefix())).collect();
+        let hundreds = ids.chunks(100).enumerate();
+        let tests: Vec<_> = hundreds
+            .map(|(number, ids)| self.placeholders.any_of(attribute, &format!("w{number}_"), ids))
+            .collect();
+        // There may be no such record: nothing names it.
+        let test = if tests.is_empty() { self.placeholders.absent(RECORD_KIND) } else { tests.join(" OR ") };
+        let others = self.filter.take().map(|others| format!("{others} AND ")).unwrap_or_default();
+        self.filter = Some(format!("{others}({test})"));
     }
 }
 

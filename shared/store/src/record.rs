@@ -41,6 +41,75 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     fn references(&self) -> Vec<Reference> {
         Vec::new()
     }
+
+    /// Fields that the store keeps: they are shown, and no caller gives them.
+    const KEPT: &'static [&'static str] = &[];
+
+    /// Whether writes of this kind change other items, too, or follow from what is kept. Then each of them
+    /// begins with the record as it was.
+    const BOUND: bool = false;
+
+    /// The tree that all records of this kind make, where it has bounds as a whole.
+    const TREE: Option<Tree> = None;
+
+    /// Whether other records need this one, so that it cannot be deleted.
+    fn is_in_use(&self) -> bool {
+        false
+    }
+
+    /// What a write adds to the record's history, and what it ends there. It follows from the record as it was
+    /// (`None` for a new one) and as it will be, whose kept fields are set here: nothing else may come in, so
+    /// that a retry comes to the same.
+    ///
+    /// # Errors
+    /// When an entry cannot be written down.
+    fn beside(before: Option<&Entity<Self>>, after: &mut Entity<Self>) -> Result<Vec<Beside>, StoreError> {
+        let _ = (before, after);
+        Ok(Vec::new())
+    }
+}
+
+/// A tree of records with bounds that no single path shows: its depth below a record counts, too. Moves happen
+/// one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The field that names the parent.
+    pub field: &'static str,
+    /// The most levels.
+    pub depth: usize,
+    /// The most records, but for those that come at the same moment: a bound on what reading the tree costs.
+    pub most: usize,
+}
+
+/// A change of a record's history, in the transaction of the record's own.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    pub(crate) kind: nexo_domain::Kind,
+    pub(crate) ulid: String,
+    pub(crate) change: SideChange,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum SideChange {
+    Add(Item),
+    End(&'static str, String),
+}
+
+impl Beside {
+    /// Adds an entry.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn add<K: IdKind>(id: &Id<K>, entry: &impl Serialize) -> Result<Self, StoreError> {
+        let change = SideChange::Add(attributes(entry)?);
+        Ok(Self { kind: K::KIND, ulid: id.ulid().to_owned(), change })
+    }
+
+    /// Sets the `field` of an entry that has none yet.
+    pub fn end<K: IdKind>(id: &Id<K>, field: &'static str, value: &impl ToString) -> Self {
+        let change = SideChange::End(field, value.to_string());
+        Self { kind: K::KIND, ulid: id.ulid().to_owned(), change }
+    }
 }
 
 /// A value that no two live records of one kind and account share.
@@ -53,6 +122,11 @@ pub struct Unique {
 }
 
 impl Unique {
+    /// A value that is compared without regard to case.
+    pub fn folded(field: &'static str, value: &impl ToString) -> Self {
+        Self { field, value: fold(&value.to_string()) }
+    }
+
     /// The text kept on the record: while it stands there, the marker is in force.
     pub(crate) fn claim(&self) -> String {
         format!("{}={}", self.field, self.value)
@@ -72,6 +146,49 @@ pub struct Reference {
     pub target: Target,
 }
 
+impl Reference {
+    /// A field that names a record.
+    pub fn to<K: IdKind>(field: &'static str, id: &Id<K>) -> Self {
+        Self::new(field, id, Target::Record(K::KIND))
+    }
+
+    /// A field that names the parent, of the same kind.
+    pub fn parent<K: IdKind>(field: &'static str, id: &Id<K>) -> Self {
+        Self::new(field, id, Target::Parent)
+    }
+
+    /// A field that names a record which counts who does.
+    pub fn counted<K: IdKind>(field: &'static str, id: &Id<K>, counter: Counter) -> Self {
+        Self::new(field, id, Target::Counted(K::KIND, counter))
+    }
+
+    fn new<K: IdKind>(field: &'static str, id: &Id<K>, target: Target) -> Self {
+        Self { field, id: id.to_string(), ulid: id.ulid().to_owned(), target }
+    }
+
+    pub(crate) fn names_the_same(&self, other: &Self) -> bool {
+        (self.field, &self.id) == (other.field, &other.id)
+    }
+}
+
+/// How a record counts those that name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// Its attribute with the number.
+    pub attribute: &'static str,
+    /// Its attribute with the most there can be.
+    pub limit: Option<&'static str>,
+    /// Its attribute that must have this value while more come.
+    pub open: Option<(&'static str, &'static str)>,
+}
+
+impl Counter {
+    /// A number without bounds.
+    pub const fn of(attribute: &'static str) -> Self {
+        Self { attribute, limit: None, open: None }
+    }
+}
+
 /// What a [`Reference`] points at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -79,6 +196,8 @@ pub enum Target {
     Record(nexo_domain::Kind),
     /// The parent, of the same kind: it must exist and the tree must stay a tree.
     Parent,
+    /// A record that must exist, and counts those that name it.
+    Counted(nexo_domain::Kind, Counter),
 }
 
 /// What a caller gives of a record.
@@ -146,6 +265,20 @@ impl<R: Record> Entity<R> {
                 fields: R::deserialize(Named(item))?,
             },
         })
+    }
+
+    /// What a caller gives, with what the store keeps of this record.
+    ///
+    /// # Errors
+    /// When the fields are not those of a record.
+    pub fn keep(&self, mut input: Input<R>) -> Result<Input<R>, StoreError> {
+        if !R::KEPT.is_empty() {
+            let kept: Item = serde_dynamo::to_item(&self.input.fields)?;
+            let mut fields: Item = serde_dynamo::to_item(&input.fields)?;
+            fields.extend(kept.into_iter().filter(|(name, _)| R::KEPT.contains(&name.as_str())));
+            input.fields = serde_dynamo::from_item(fields)?;
+        }
+        Ok(input)
     }
 
     /// The item to store under `key`: the entity's own attributes, without what is null or empty.

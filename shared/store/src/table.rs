@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{Id, Reach, UserId};
+use nexo_domain::{Id, Permission, Reach, UserId};
+use nexo_identity::Principal;
 use nexo_tenant_key::{Key, TenantScope};
 
 use crate::client::as_tenant;
@@ -60,13 +61,7 @@ impl TenantTable {
     /// The table of `scope`'s account, as far as `reach` goes: beyond it records are not there, whatever is
     /// asked of them.
     pub fn new(store: Store, scope: TenantScope, request: RequestInfo, reach: Reach) -> Self {
-        let principal = scope.principal();
-        let owners = match reach {
-            Reach::Own => Some(vec![principal.user]),
-            Reach::Team if principal.standing.team.is_empty() => Some(vec![principal.user]),
-            Reach::Team => Some(principal.standing.team.clone()),
-            Reach::All => None,
-        };
+        let owners = owners(scope.principal(), reach);
         Self { store, scope, request, owners }
     }
 
@@ -96,8 +91,11 @@ impl TenantTable {
     /// restored until it is purged.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when `expected` is not its version.
+    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when `expected` is not its version; [`StoreError::InUse`].
     pub async fn delete<R: Record>(&self, id: &Id<R::Kind>, expected: Option<u64>) -> Result<(), StoreError> {
+        if R::BOUND {
+            return self.delete_bound::<R>(id, expected).await;
+        }
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.change(&stamp, expected);
@@ -216,11 +214,18 @@ impl TenantTable {
         }
     }
 
-    fn live<R: Record>(&self, item: Option<Item>) -> Result<Entity<R>, StoreError> {
+    pub(crate) fn live<R: Record>(&self, item: Option<Item>) -> Result<Entity<R>, StoreError> {
         match item {
             Some(item) if self.shows(&item) && !item.contains_key("deletedAt") => Entity::from_item(item),
             _ => Err(StoreError::NotFound),
         }
+    }
+
+    /// Whether the caller has `permission` for a record of this owner.
+    pub fn reaches(&self, permission: Permission, owner: Option<UserId>) -> bool {
+        let principal = self.scope.principal();
+        let is_theirs = |owners: Vec<UserId>| owner.is_some_and(|owner| owners.contains(&owner));
+        principal.reach(permission).is_some_and(|reach| owners(principal, reach).is_none_or(is_theirs))
     }
 
     /// Whether an item is within the caller's reach.
@@ -260,6 +265,16 @@ impl TenantTable {
     /// The order by last change follows every write.
     pub(crate) fn touch(change: &mut Expression, stamp: &Stamp) {
         change.set("gsi2sk", AttributeValue::S(stamp.now.to_string()));
+    }
+}
+
+/// Whose records are within reach, when it is not everybody's.
+fn owners(principal: &Principal, reach: Reach) -> Option<Vec<UserId>> {
+    match reach {
+        Reach::Own => Some(vec![principal.user]),
+        Reach::Team if principal.standing.team.is_empty() => Some(vec![principal.user]),
+        Reach::Team => Some(principal.standing.team.clone()),
+        Reach::All => None,
     }
 }
 

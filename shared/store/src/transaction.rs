@@ -93,6 +93,11 @@ impl<M> Transaction<M> {
         Ok(())
     }
 
+    /// Whether there is nothing but one write.
+    pub(crate) fn is_single(&self) -> bool {
+        self.members.len() == 1 && self.checks.is_empty()
+    }
+
     /// Whether a member changes this item already.
     pub(crate) fn writes(&self, key: &Item) -> bool {
         let same = |known: Option<&Item>| known.is_some_and(|known| known == key);

@@ -7,7 +7,12 @@
 //! and holds good only while that record lives and says so itself. Deleting a record or changing
 //! the value therefore costs nothing extra; the next one who wants the value finds the marker
 //! stale and takes it over.
+//!
+//! **Bound records** ([`Record::BOUND`]) change other items with them: counts of who names a record, entries
+//! of a history, the shape of a tree. Each of their writes reads the record and is one transaction, written
+//! only if the record still is as it was read.
 
+mod bound;
 mod claims;
 mod idempotency;
 
@@ -22,9 +27,10 @@ use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
 use crate::record::{
-    CLAIMS, Entity, Input, Item, Record, Reference, Unique, attributes, claims, index_attributes, name_key,
+    Beside, CLAIMS, Counter, Entity, Input, Item, Record, Reference, Target, Unique, attributes, claims,
+    index_attributes, name_key,
 };
-use crate::table::{OWNER, Stamp, Updated};
+use crate::table::{OWNER, Stamp, Updated, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -40,6 +46,20 @@ pub struct Created<R: Record> {
     pub replayed: bool,
 }
 
+/// What goes with an update of a record.
+struct With<'a> {
+    /// Values it claims.
+    unique: &'a [Unique],
+    /// What it named.
+    before: &'a [Reference],
+    /// What it names.
+    after: &'a [Reference],
+    /// What changes in its history.
+    sides: &'a [Beside],
+    /// Whether it changes the shape of a tree.
+    reshapes: bool,
+}
+
 /// How often a write is tried again when another one came between its reads and itself.
 const ATTEMPTS: usize = 4;
 
@@ -49,6 +69,12 @@ enum Part {
     Record,
     Claim(Unique),
     Referenced(&'static str),
+    /// A record that counts those that name it.
+    Counted(&'static str, Counter),
+    /// How often the tree has changed.
+    Tree,
+    /// An entry of the record's history.
+    Side,
     /// An ancestor, as it was when the path to the root was walked.
     Ancestor,
     Idempotency,
@@ -68,7 +94,8 @@ impl TenantTable {
         self.may_assign(input.owner_id)?;
         let stamp = self.stamp()?;
         let id = self.store.clock.mint()?;
-        let entity = self.first_version(id, stamp.now, input);
+        let mut entity = self.first_version(id, stamp.now, input);
+        let sides = R::beside(None, &mut entity)?;
         let key = self.scope.record(&id);
         let mut item = entity.to_item(&key)?;
         for (name, value) in self.authorship(&stamp) {
@@ -76,7 +103,7 @@ impl TenantTable {
         }
         let unique = entity.input.fields.unique();
         let references = self.references(&entity.input);
-        if unique.is_empty() && references.is_empty() && idempotency.is_none() {
+        if unique.is_empty() && references.is_empty() && idempotency.is_none() && !R::BOUND {
             self.put_new(&stamp, item).await?;
             return Ok(Created { entity, replayed: false });
         }
@@ -85,17 +112,26 @@ impl TenantTable {
             let mut transaction = Transaction::new(&self.store.table);
             transaction.put_new(Part::Record, item.clone())?;
             self.claim::<R>(&mut transaction, &key, &unique, &stale)?;
-            if let Err(error) = self.check_references::<R>(&mut transaction, &key, &references).await {
+            let bound = async {
+                self.shape::<R>(&mut transaction, &key, &references).await?;
+                self.refer::<R>(&mut transaction, &stamp, &key, &[], &references).await
+            };
+            if let Err(error) = bound.await {
                 // What the first request named may be gone by now; its answer stays.
                 return match idempotency {
                     Some(idempotency) => self.recall(idempotency, entity.input, error).await,
                     None => Err(error),
                 };
             }
+            self.note_sides(&mut transaction, &stamp, &key, &sides)?;
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
             }
-            let refusals = self.send(transaction, &stamp, attempt).await?;
+            let refusals = match self.send(transaction, &stamp, attempt).await {
+                // Others count in the same records, and are soon done.
+                Err(StoreError::Busy) if R::BOUND => continue,
+                sent => sent?,
+            };
             let Some(refusals) = refusals else {
                 return Ok(Created { entity, replayed: false });
             };
@@ -120,6 +156,15 @@ impl TenantTable {
     ) -> Result<Entity<R>, StoreError> {
         self.may_assign(input.owner_id)?;
         let key = self.scope.record(id);
+        if R::BOUND {
+            let current = self.get_consistent::<R>(id).await?;
+            return match expected {
+                Some(version) if version != current.version => {
+                    Err(StoreError::Stale { version: current.version })
+                }
+                _ => self.replace_guarded(&key, expected, &current.keep(input.clone())?, current).await,
+            };
+        }
         let stamp = self.stamp()?;
         let mut change = self.replacement(&stamp, expected, input)?;
         // In one call if nothing that needs a transaction changes; if it does, the item that comes
@@ -134,7 +179,9 @@ impl TenantTable {
             Updated::Done(item) => Entity::from_item(item),
             Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
             Updated::Refused(Some(item)) => match self.refusal(Some(&item), expected) {
-                StoreError::Busy => self.replace_guarded(&key, expected, input, item).await,
+                StoreError::Busy => {
+                    self.replace_guarded(&key, expected, input, Entity::from_item(item)?).await
+                }
                 error => Err(error),
             },
             Updated::Refused(None) => Err(StoreError::NotFound),
@@ -150,6 +197,11 @@ impl TenantTable {
         read: &Entity<R>,
         input: &Input<R>,
     ) -> Result<Entity<R>, StoreError> {
+        if R::BOUND {
+            self.may_assign(input.owner_id)?;
+            let key = self.scope.record(&read.id);
+            return self.replace_guarded(&key, Some(read.version), input, read.clone()).await;
+        }
         self.replace(&read.id, Some(read.version), input).await
     }
 
@@ -221,6 +273,7 @@ impl TenantTable {
         key: &Key,
         mut entity: Entity<R>,
     ) -> Result<Entity<R>, StoreError> {
+        let version = entity.version;
         let stamp = self.stamp()?;
         let mut change = self.change_of_any(&stamp);
         change.if_equal("version", AttributeValue::N(entity.version.to_string()));
@@ -231,15 +284,15 @@ impl TenantTable {
             change.set(name, AttributeValue::S(value));
         }
         let unique = entity.input.fields.unique();
-        // The tree need not be checked: it was kept a tree with this record in it.
-        if unique.is_empty() {
-            return match self.update(key, &change).await? {
-                Updated::Done(item) => Entity::from_item(item),
-                Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
-                Updated::Refused(_) => Err(StoreError::Stale { version: entity.version }),
-            };
+        // What a record names need not be checked: a tree was kept a tree with this record in it. But where it
+        // is counted, it is counted again.
+        let mut after = entity.input.fields.references();
+        after.retain(|reference| matches!(reference.target, Target::Counted(..)));
+        let with = With { unique: &unique, before: &[], after: &after, sides: &[], reshapes: R::BOUND };
+        match self.change_with(key, &stamp, &change, &with, &entity).await {
+            Err(StoreError::NotFound) => Err(StoreError::Stale { version }),
+            outcome => outcome,
         }
-        self.change_with_claims(key, &stamp, &change, &unique, &[], &entity).await
     }
 
     /// Replaces a record whose unique values or references change, in a transaction.
@@ -248,55 +301,77 @@ impl TenantTable {
         key: &Key,
         expected: Option<u64>,
         input: &Input<R>,
-        mut item: Item,
+        mut current: Entity<R>,
     ) -> Result<Entity<R>, StoreError> {
         for _ in 0..ATTEMPTS {
-            let current: Entity<R> = Entity::from_item(item)?;
             let stamp = self.stamp()?;
-            let change = self.replacement(&stamp, Some(current.version), input)?;
+            let mut next = Entity { input: input.clone(), ..current.clone() };
+            self.stamp_entity(&mut next, &stamp);
+            let sides = R::beside(Some(&current), &mut next)?;
+            let change = self.replacement(&stamp, Some(current.version), &next.input)?;
             let held = current.input.fields.unique();
             let unique: Vec<_> =
                 input.fields.unique().into_iter().filter(|new| !held.contains(new)).collect();
-            let named = self.references(&current.input);
-            let references: Vec<_> =
-                self.references(input).into_iter().filter(|new| !named.contains(new)).collect();
-            let mut next = Entity { input: input.clone(), ..current };
-            self.stamp_entity(&mut next, &stamp);
-            match self.change_with_claims(key, &stamp, &change, &unique, &references, &next).await {
+            let (before, after) = (self.references(&current.input), self.references(input));
+            let reshapes = bound::is_moved::<R>(&before, &after);
+            let with = With { unique: &unique, before: &before, after: &after, sides: &sides, reshapes };
+            match self.change_with(key, &stamp, &change, &with, &next).await {
                 Err(StoreError::Stale { .. }) if expected.is_none() => {}
                 outcome => return outcome,
             }
-            item = self.read(key, true).await?.ok_or(StoreError::NotFound)?;
-            if !self.shows(&item) || item.contains_key("deletedAt") {
-                return Err(StoreError::NotFound);
-            }
+            current = self.live(self.read(key, true).await?)?;
         }
         Err(StoreError::Busy)
     }
 
-    /// One update in one transaction with the claims and checks it needs. Answers `next`, which is
+    /// One update, in one transaction with what it needs where it needs anything. Answers `next`, which is
     /// what the update makes of the record.
-    async fn change_with_claims<R: Record>(
+    async fn change_with<R: Record>(
         &self,
         key: &Key,
         stamp: &Stamp,
         change: &Expression,
-        unique: &[Unique],
-        references: &[Reference],
+        with: &With<'_>,
         next: &Entity<R>,
     ) -> Result<Entity<R>, StoreError> {
         let mut stale = Vec::new();
         for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
             transaction.update(Part::Record, key_item(key.partition().as_str(), key.sort()), change)?;
-            self.claim::<R>(&mut transaction, key, unique, &stale)?;
-            self.check_references::<R>(&mut transaction, key, references).await?;
-            let Some(refusals) = self.send(transaction, stamp, attempt).await? else {
+            self.claim::<R>(&mut transaction, key, with.unique, &stale)?;
+            if with.reshapes {
+                self.shape::<R>(&mut transaction, key, with.after).await?;
+            }
+            self.refer::<R>(&mut transaction, stamp, key, with.before, with.after).await?;
+            self.note_sides(&mut transaction, stamp, key, with.sides)?;
+            if transaction.is_single() {
+                return match self.update(key, change).await? {
+                    Updated::Done(_) => Ok(next.clone()),
+                    Updated::Refused(Some(item)) if stamp.wrote(&item) => Ok(next.clone()),
+                    Updated::Refused(found) => Err(self.gone_or_stale(found.as_ref())),
+                };
+            }
+            let refusals = match self.send(transaction, stamp, attempt).await {
+                // Others count in the same records, and are soon done.
+                Err(StoreError::Busy) if R::BOUND => continue,
+                sent => sent?,
+            };
+            let Some(refusals) = refusals else {
                 return Ok(next.clone());
             };
             stale = self.explain::<R>(key, &refusals).await?;
         }
         Err(StoreError::Busy)
+    }
+
+    /// Why a record that was just read could not be written.
+    fn gone_or_stale(&self, found: Option<&Item>) -> StoreError {
+        match found {
+            Some(item) if self.shows(item) && !item.contains_key("deletedAt") => {
+                StoreError::Stale { version: version(item).unwrap_or_default() }
+            }
+            _ => StoreError::NotFound,
+        }
     }
 
     /// The update that makes a record what `input` says.

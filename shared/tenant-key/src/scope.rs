@@ -58,6 +58,21 @@ impl TenantScope {
         Key::new(self.partition(K::KIND), id.ulid())
     }
 
+    /// The partition that holds what belongs to one record alone, of one kind: its history.
+    pub fn history(&self, record: &Key, kind: Kind) -> Partition {
+        Partition::new(self.account(), &format!("{}#{}", kind.tag(), record.sort()))
+    }
+
+    /// The key of one entry of a record's history.
+    pub fn entry<K: IdKind>(&self, record: &Key, id: &Id<K>) -> Key {
+        Key::new(self.history(record, K::KIND), id.ulid())
+    }
+
+    /// The key of how often the tree that the account's records of one kind make has changed.
+    pub fn tree(&self, kind: Kind) -> Key {
+        Key::new(Partition::new(self.account(), "TREE"), kind.tag())
+    }
+
     /// The key of the marker that says that `value` of `field` is taken among records of `kind`.
     pub fn unique(&self, kind: Kind, field: &str, value: &str) -> Key {
         Key::marker(self.account(), "UNQ", &[kind.tag(), field, value])

@@ -1,13 +1,13 @@
 //! What a record claims (unique values) and names (other records), checked with the write itself.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Id, IdKind};
+use nexo_domain::{Id, IdKind, Kind};
 use nexo_tenant_key::Key;
 
 use super::Part;
 use crate::expression::Expression;
-use crate::record::{CLAIMS, Input, Item, RECORD_KIND, Record, Reference, Target, Unique};
-use crate::table::{OWNER, version};
+use crate::record::{CLAIMS, Counter, Input, Item, RECORD_KIND, Record, Reference, Target, Unique};
+use crate::table::{OWNER, Stamp};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -58,31 +58,72 @@ impl TenantTable {
                 field: "ownerId",
                 id: owner.to_string(),
                 ulid: owner.ulid().to_string(),
-                target: Target::Record(nexo_domain::Kind::User),
+                target: Target::Record(Kind::User),
             });
         }
         references
     }
 
-    pub(super) async fn check_references<R: Record>(
+    /// Lets the transaction check what the record names now and did not name before, and count it where it is
+    /// counted.
+    pub(super) async fn refer<R: Record>(
         &self,
         transaction: &mut Transaction<Part>,
+        stamp: &Stamp,
         record: &Key,
-        references: &[Reference],
+        before: &[Reference],
+        after: &[Reference],
     ) -> Result<(), StoreError> {
-        for reference in references {
+        for reference in after.iter().filter(|reference| !before.contains(reference)) {
+            let is_new = !before.iter().any(|old| old.names_the_same(reference));
             match reference.target {
-                Target::Record(kind) => {
+                Target::Counted(kind, counter) => {
+                    self.tally(transaction, stamp, reference, kind, counter, 1)?;
+                }
+                Target::Record(kind) if is_new => {
                     let partition = self.scope.partition(kind);
                     let mut exists = Expression::new();
                     exists.if_exists("pk").if_absent("deletedAt");
                     let key = key_item(partition.as_str(), &reference.ulid);
                     transaction.check(Part::Referenced(reference.field), key, exists);
                 }
-                Target::Parent => self.check_ancestors::<R>(transaction, record, reference).await?,
+                Target::Parent if is_new => {
+                    self.check_ancestors::<R>(transaction, record, reference).await?;
+                }
+                Target::Record(_) | Target::Parent => {}
+            }
+        }
+        for reference in before.iter().filter(|reference| !after.contains(reference)) {
+            if let Target::Counted(kind, counter) = reference.target {
+                self.tally(transaction, stamp, reference, kind, counter, -1)?;
             }
         }
         Ok(())
+    }
+
+    /// Counts one more, or one less, that name a record: a write of that record like any other.
+    fn tally(
+        &self,
+        transaction: &mut Transaction<Part>,
+        stamp: &Stamp,
+        reference: &Reference,
+        kind: Kind,
+        counter: Counter,
+        by: i64,
+    ) -> Result<(), StoreError> {
+        let mut change = self.authored(stamp);
+        Self::touch(&mut change, stamp);
+        change.add(counter.attribute, by).if_exists("pk").if_absent("deletedAt");
+        if by > 0 {
+            if let Some(limit) = counter.limit {
+                change.if_below(counter.attribute, limit);
+            }
+            if let Some((attribute, value)) = counter.open {
+                change.if_equal(attribute, AttributeValue::S(value.into()));
+            }
+        }
+        let key = key_item(self.scope.partition(kind).as_str(), &reference.ulid);
+        transaction.update(Part::Counted(reference.field, counter), key, &change)
     }
 
     /// Walks from the new parent to the root, and lets the transaction check that the path is still
@@ -144,17 +185,13 @@ impl TenantTable {
         let mut stale = Vec::new();
         for refusal in refusals {
             match &refusal.role {
-                Part::Record => {
-                    return Err(match &refusal.found {
-                        Some(item) if self.shows(item) && !item.contains_key("deletedAt") => {
-                            StoreError::Stale { version: version(item).unwrap_or_default() }
-                        }
-                        _ => StoreError::NotFound,
-                    });
-                }
+                Part::Record => return Err(self.gone_or_stale(refusal.found.as_ref())),
                 Part::Referenced(field) => return Err(StoreError::NoSuchReference { field }),
-                // Somebody moved an ancestor meanwhile: walk again.
-                Part::Ancestor | Part::Idempotency => {}
+                Part::Counted(field, counter) => {
+                    return Err(why_not_counted(field, *counter, refusal.found.as_ref()));
+                }
+                // Somebody moved an ancestor meanwhile, or changed the tree: look again.
+                Part::Ancestor | Part::Tree | Part::Side | Part::Idempotency => {}
                 Part::Claim(unique) => {
                     let holder = refusal.found.as_ref().and_then(|marker| marker.get("record")?.as_s().ok());
                     let Some(holder) = holder else { continue };
@@ -174,6 +211,18 @@ impl TenantTable {
             }
         }
         Ok(stale)
+    }
+}
+
+fn why_not_counted(field: &'static str, counter: Counter, found: Option<&Item>) -> StoreError {
+    let Some(item) = found.filter(|item| !item.contains_key("deletedAt")) else {
+        return StoreError::NoSuchReference { field };
+    };
+    match counter.open {
+        Some((attribute, value)) if item.get(attribute) != Some(&AttributeValue::S(value.into())) => {
+            StoreError::NotOpen { field }
+        }
+        _ => StoreError::Full { field },
     }
 }
 

@@ -76,7 +76,9 @@ impl TenantTable {
         let unreadable = || StoreError::Corrupt("idempotency marker".into());
         let id = text("record").and_then(|id| id.parse().ok()).ok_or_else(unreadable)?;
         let at = text("at").and_then(|at| at.parse::<Timestamp>().ok()).ok_or_else(unreadable)?;
-        Ok(Created { entity: self.first_version(id, at, input), replayed: true })
+        let mut entity = self.first_version(id, at, input);
+        R::beside(None, &mut entity)?;
+        Ok(Created { entity, replayed: true })
     }
 }
 
