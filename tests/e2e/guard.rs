@@ -154,7 +154,8 @@ async fn a_function_that_takes_api_keys_cannot_write_them() {
     let own = nexo.register().await;
     for function in nexo.server().template().functions.keys() {
         let token = nexo.function_token(function);
-        let takes_keys = ["ClientsFunction", "UsersFunction"].contains(&function.as_str());
+        let takes_keys =
+            ["ClientsFunction", "EmployeesFunction", "UsersFunction"].contains(&function.as_str());
         for (tag, operation, may) in [
             ("KEY", "GetItem", takes_keys),
             ("KEY", "UpdateItem", false),
@@ -206,6 +207,7 @@ async fn functions_add_security_events_and_change_none() {
         (("DirectoryRole", directory), true, true),
         (own_role("AuthFunction"), true, true),
         (own_role("ClientsFunction"), false, true),
+        (own_role("EmployeesFunction"), false, true),
         (own_role("UsersFunction"), false, true),
         (own_role("HealthFunction"), false, false),
         (own_role("FallbackFunction"), false, false),
@@ -320,7 +322,8 @@ async fn only_a_function_of_records_gets_an_accounts_credentials() {
     let account = other.account();
     for function in nexo.server().template().functions.keys() {
         let given = nexo.assume(&nexo.function_token(function), role, &account).await;
-        assert_eq!(given.is_ok(), function == "ClientsFunction", "{function}: {given:?}");
+        let of_records = ["ClientsFunction", "EmployeesFunction"].contains(&function.as_str());
+        assert_eq!(given.is_ok(), of_records, "{function}: {given:?}");
     }
     // Nor does an account's session lead to another's, and the tag is one account, never a pattern.
     let tenant = nexo.tenant_token(&own.account()).await;

@@ -7,6 +7,7 @@ mod auth;
 mod clients;
 mod crash;
 mod direct;
+mod employees;
 mod events;
 mod faults;
 mod guard;

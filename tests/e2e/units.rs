@@ -5,6 +5,8 @@
 //! index entry that is written; a changed index key is two entries, one removed and one put. In a
 //! transaction the table's part counts twice.
 
+mod employees;
+
 use std::sync::Arc;
 
 use nexo_local::{CallerIdentity, StoreCall};

@@ -21,6 +21,7 @@ pub const FUNCTIONS: &[(&str, MakeRoutes)] = &[
         auth::routes(platform, &auth_settings(environment)).map_err(|error| error.to_string())
     }),
     ("ClientsFunction", |platform, _| Ok(clients::routes(platform))),
+    ("EmployeesFunction", |platform, _| Ok(employees::routes(platform))),
     ("FallbackFunction", |platform, _| Ok(fallback::routes(platform))),
     ("HealthFunction", |platform, _| Ok(health::routes(platform))),
     ("UsersFunction", |platform, _| Ok(users::routes(platform))),

@@ -25,7 +25,7 @@ fn id(client: &Value) -> &str {
 }
 
 /// `(pointer, code)` pairs, as [`nexo_tests::Answer::field_errors`] answers them.
-fn errors(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn errors(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(pointer, code)| ((*pointer).to_owned(), (*code).to_owned())).collect()
 }
 

@@ -295,6 +295,7 @@ async fn every_answer_is_one_that_the_description_names() {
     }
     let credentials = json!({"email": company.email, "password": new_password});
     mfa(&nexo, &mut judge).await;
+    employees(&nexo, &mut judge).await;
     company.tokens = nexo.post("/api/auth/login", &credentials).await.body;
     let sessions = company.get("/api/auth/sessions").await.body;
     let session = format!("/api/auth/sessions/{}", sessions["data"][0]["id"].as_str().unwrap());
@@ -315,6 +316,82 @@ async fn every_answer_is_one_that_the_description_names() {
             }
         }
     }
+}
+
+/// Through the routes of employees, with a company of its own.
+async fn employees(nexo: &Nexo, judge: &mut Judge) {
+    let company = nexo.register().await;
+    let mut records = Vec::new();
+    for (collection, body) in [
+        ("/api/departments", json!({"name": "IT", "code": "IT"})),
+        ("/api/departments", json!({"name": "HR", "code": "HR"})),
+        ("/api/positions", json!({"title": "Engineer", "headcount": 2})),
+        ("/api/positions", json!({"title": "Lead"})),
+    ] {
+        let answer = company.post(collection, &body).await;
+        judge.judge(&Method::POST, collection, &answer);
+        records.push((collection, body, answer.body));
+    }
+    let [it, hr, engineer, lead] = [0, 1, 2, 3].map(|index: usize| records[index].2["id"].clone());
+    let body = json!({
+        "employeeNumber": "1", "firstName": "Ada", "lastName": "Lovelace", "workEmail": "ada@acme.example",
+        "departmentId": it, "positionId": engineer, "hireDate": "2026-01-15", "birthDate": "1990-12-10",
+        "emergencyContact": {"name": "Charles", "phone": "+4930901820"},
+    });
+    let made = company.post("/api/employees", &body).await;
+    judge.judge(&Method::POST, "/api/employees", &made);
+    let employee = format!("/api/employees/{}", made.body["id"].as_str().unwrap());
+    for (action, body) in [
+        ("promote", json!({"positionId": lead})),
+        ("promote", json!({"positionId": lead})),
+        ("transfer", json!({"departmentId": hr, "note": "As wished"})),
+        ("transfer", json!({"department": hr})),
+        ("leave", json!({})),
+        ("leave", json!({})),
+        ("return", json!({})),
+        ("terminate", json!({"endDate": "9998-12-31"})),
+        ("rehire", json!({"hireDate": "9999-01-01"})),
+    ] {
+        let path = format!("{employee}/{action}");
+        judge.judge(&Method::POST, &path, &company.post(&path, &body).await);
+    }
+    let manager = company.colleague("manager").await;
+    for caller in [&company, &manager] {
+        for path in [
+            "/api/departments/tree",
+            "/api/departments/tree?x=1",
+            "/api/employees/org-chart",
+            "/api/employees?status=active",
+            &employee,
+            &format!("{employee}/employment-records"),
+            &format!("{employee}/reports"),
+            &format!("{employee}/reports?depth=x"),
+        ] {
+            judge.judge(&Method::GET, path, &caller.get(path).await);
+        }
+    }
+    records.truncate(3);
+    records.push(("/api/employees", json!({"phone": "+4930901821"}), made.body));
+    for (collection, body, record) in records.iter().rev() {
+        let path = format!("{collection}/{}", record["id"].as_str().unwrap());
+        for (method, path, body) in [
+            (Method::GET, *collection, None),
+            (Method::GET, &path, None),
+            (Method::PUT, &path, Some(body)),
+            (Method::PATCH, &path, Some(body)),
+            (Method::DELETE, &path, None),
+            (Method::DELETE, &path, None),
+            (Method::POST, &format!("{path}/restore"), None),
+            (Method::POST, &format!("{path}/restore"), None),
+        ] {
+            send(judge, &company, &method, path, body, "").await;
+        }
+    }
+    let mut whole = body.clone();
+    whole["hireDate"] = json!("9999-01-01");
+    send(judge, &company, &Method::PUT, &employee, Some(&whole), "").await;
+    send(judge, &company, &Method::DELETE, &format!("/api/departments/{}", hr.as_str().unwrap()), None, "")
+        .await;
 }
 
 /// Through the routes of second factors, with a company of its own.

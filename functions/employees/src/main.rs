@@ -1,0 +1,5 @@
+//! The `employees` function on Lambda.
+
+fn main() -> Result<(), lambda_http::Error> {
+    nexo_api::serve(async |platform| Ok(employees::routes(platform)))
+}

@@ -1,0 +1,180 @@
+//! Employments: each change ends a record and begins the next.
+
+use nexo_tests::{Company, Nexo};
+use serde_json::{Value, json};
+
+use super::{act, assert_invalid, at, department, employee, employee_body, history, now, position, records};
+
+/// Two departments, two positions of room for five, and an employee of the first of each.
+async fn staffed(company: &Company<'_>) -> ([Value; 2], [Value; 2], Value) {
+    let departments =
+        [department(company, "IT", &Value::Null).await, department(company, "HR", &Value::Null).await];
+    let positions = [position(company, "Dev", 5).await, position(company, "Lead", 5).await];
+    let one = employee(company, "1", &departments[0], &positions[0]).await;
+    (departments, positions, one)
+}
+
+#[tokio::test]
+async fn an_employment_goes_from_hire_to_rehire() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([it, hr], [dev, lead], one) = staffed(&company).await;
+    assert_eq!(records(&company, &one).await, history(&[("hire", "2026-01-15", "")]));
+    let steps = [
+        ("promote", json!({"positionId": lead["id"], "effectiveFrom": "2026-02-01", "note": "Well done"})),
+        ("transfer", json!({"departmentId": hr["id"], "effectiveFrom": "2026-03-01"})),
+        ("leave", json!({"effectiveFrom": "2026-04-01"})),
+        ("return", json!({"effectiveFrom": "2026-05-01"})),
+        ("terminate", json!({"endDate": "2026-05-31"})),
+        ("rehire", json!({"hireDate": "2026-07-01", "departmentId": it["id"], "positionId": dev["id"]})),
+    ];
+    let mut statuses = Vec::new();
+    for (version, (action, body)) in (2..).zip(&steps) {
+        let answer = act(&company, &one, action, body).await;
+        assert_eq!(answer.status, 200, "{action}: {answer:?}");
+        assert_eq!(answer.header("etag"), format!("\"{version}\""));
+        assert_eq!(now(&company, "employees", &one).await, answer.body, "{action}");
+        statuses.push(answer.body["status"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(statuses, ["active", "active", "on_leave", "active", "terminated", "active"]);
+    assert_eq!(
+        records(&company, &one).await,
+        history(&[
+            ("hire", "2026-01-15", "2026-02-01"),
+            ("promotion", "2026-02-01", "2026-03-01"),
+            ("transfer", "2026-03-01", "2026-04-01"),
+            ("leave", "2026-04-01", "2026-05-01"),
+            ("return", "2026-05-01", "2026-06-01"),
+            ("termination", "2026-06-01", "2026-06-01"),
+            ("rehire", "2026-07-01", ""),
+        ])
+    );
+    let all = company.get(&format!("{}/employment-records", at("employees", &one))).await.body;
+    let field = |index: usize, name: &str| all["data"][index][name].clone();
+    assert_eq!((field(1, "positionId"), field(1, "note")), (lead["id"].clone(), json!("Well done")));
+    assert_eq!((field(1, "departmentId"), field(2, "departmentId")), (it["id"].clone(), hr["id"].clone()));
+    let employee = now(&company, "employees", &one).await;
+    assert_eq!(employee["employmentRecordId"], field(6, "id"));
+    assert_eq!((&employee["hireDate"], &employee["endDate"]), (&json!("2026-07-01"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_put_or_patch_that_changes_the_employment_is_in_its_history() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([it, hr], [dev, lead], one) = staffed(&company).await;
+    let path = at("employees", &one);
+    let mut wanted = vec!["hire"];
+    for (patch, reason) in [
+        (json!({"phone": "+4930901820"}), None),
+        (json!({"firstName": "Grace"}), None),
+        (json!({"status": "suspended"}), None),
+        (json!({"departmentId": hr["id"]}), Some("transfer")),
+        (json!({"positionId": lead["id"]}), Some("title_change")),
+        (json!({"employmentType": "part_time"}), Some("title_change")),
+        (json!({"status": "on_leave"}), Some("leave")),
+        (json!({"status": "active"}), Some("return")),
+        (json!({"status": "terminated", "endDate": "9999-01-01"}), Some("termination")),
+        (json!({"departmentId": it["id"]}), None),
+    ] {
+        let answer = company.patch(&path, &patch).await;
+        assert_eq!(answer.status, 200, "{patch}: {answer:?}");
+        wanted.extend(reason);
+        let records = records(&company, &one).await;
+        let reasons: Vec<_> = records.iter().map(|(reason, ..)| reason.as_str()).collect();
+        assert_eq!(reasons, wanted, "{patch}");
+        let open = records.iter().filter(|(.., to)| to.is_none()).count();
+        assert_eq!(open, usize::from(answer.body["status"] != "terminated"));
+        for pair in records.windows(2) {
+            assert_eq!(pair[0].2.as_deref(), Some(pair[1].1.as_str()), "no gap, no overlap: {records:?}");
+        }
+    }
+    let put = company.put(&path, &employee_body("1", &it, &dev)).await;
+    assert_invalid(&put, &[("/hireDate", "invalid_range")]);
+}
+
+#[tokio::test]
+async fn nothing_happens_before_what_happened_last() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([_, hr], [_, lead], one) = staffed(&company).await;
+    let move_on = |day: &str| json!({"departmentId": hr["id"], "effectiveFrom": day});
+    let early = act(&company, &one, "transfer", &move_on("2026-01-14")).await;
+    assert_invalid(&early, &[("/effectiveFrom", "invalid_range")]);
+    // On the same day is a record without length.
+    assert_eq!(act(&company, &one, "transfer", &move_on("2026-01-15")).await.status, 200);
+    let promotion = json!({"positionId": lead["id"], "effectiveFrom": "2026-03-01"});
+    assert_eq!(act(&company, &one, "promote", &promotion).await.status, 200);
+    let early = act(&company, &one, "terminate", &json!({"endDate": "2026-02-01"})).await;
+    assert_invalid(&early, &[("/endDate", "invalid_range")]);
+    let changed = company.patch(&at("employees", &one), &json!({"hireDate": "2026-01-16"})).await;
+    assert_invalid(&changed, &[("/hireDate", "unchangeable")]);
+    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": "2026-04-30"})).await.status, 200);
+    let changed = company.patch(&at("employees", &one), &json!({"endDate": "2026-05-01"})).await;
+    assert_invalid(&changed, &[("/endDate", "unchangeable")]);
+    let early = act(&company, &one, "rehire", &json!({"hireDate": "2026-04-30"})).await;
+    assert_invalid(&early, &[("/hireDate", "invalid_range")]);
+    assert_eq!(act(&company, &one, "rehire", &json!({"hireDate": "2026-05-01"})).await.status, 200);
+    assert_eq!(
+        records(&company, &one).await,
+        history(&[
+            ("hire", "2026-01-15", "2026-01-15"),
+            ("transfer", "2026-01-15", "2026-03-01"),
+            ("promotion", "2026-03-01", "2026-05-01"),
+            ("termination", "2026-05-01", "2026-05-01"),
+            ("rehire", "2026-05-01", ""),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_change_needs_its_state_and_must_be_one() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([it, hr], [dev, lead], one) = staffed(&company).await;
+    let refused = async |action: &str, body: &Value| {
+        act(&company, &one, action, body).await.assert_problem(409, "wrong_state");
+    };
+    let (transfer, promote) = (json!({"departmentId": hr["id"]}), json!({"positionId": lead["id"]}));
+    refused("return", &json!({})).await;
+    refused("rehire", &json!({"hireDate": "2026-07-01"})).await;
+    let same = act(&company, &one, "transfer", &json!({"departmentId": it["id"]})).await;
+    assert_invalid(&same, &[("/departmentId", "unchanged")]);
+    let same = act(&company, &one, "promote", &json!({"positionId": dev["id"]})).await;
+    assert_invalid(&same, &[("/positionId", "unchanged")]);
+    assert_eq!(act(&company, &one, "leave", &json!({})).await.status, 200);
+    refused("leave", &json!({})).await;
+    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": "9999-01-01"})).await.status, 200);
+    for (action, body) in [
+        ("transfer", &transfer),
+        ("promote", &promote),
+        ("leave", &json!({})),
+        ("return", &json!({})),
+        ("terminate", &json!({"endDate": "9999-02-01"})),
+    ] {
+        refused(action, body).await;
+    }
+    let gone = json!({"id": "emp_01ARZ3NDEKTSV4RRFFQ69G5FAV"});
+    act(&company, &gone, "transfer", &transfer).await.assert_problem(404, "not_found");
+    let stale = company
+        .request(reqwest::Method::POST, &format!("{}/rehire", at("employees", &one)))
+        .header("if-match", "\"1\"")
+        .json(&json!({"hireDate": "9999-01-02"}));
+    let stale = nexo_tests::Answer::of(stale).await;
+    stale.assert_problem(412, "stale_version");
+    assert_eq!(stale.body["current"]["version"], 3);
+}
+
+#[tokio::test]
+async fn somebody_who_had_left_before_has_a_history_too() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([it, _], [dev, _], _) = staffed(&company).await;
+    let mut body = employee_body("2", &it, &dev);
+    body["status"] = json!("terminated");
+    body["endDate"] = json!("2026-03-31");
+    let gone = super::made(&company, "employees", &body).await;
+    assert_eq!(gone["employmentRecordId"], Value::Null);
+    assert_eq!(records(&company, &gone).await, history(&[("hire", "2026-01-15", "2026-04-01")]));
+    assert_eq!(now(&company, "departments", &it).await["staff"], 1);
+}
