@@ -478,8 +478,57 @@ async fn tour(nexo: &Nexo, company: &Company<'_>) {
     expect(412, Answer::of(company.request(Method::DELETE, &path).header("if-match", "\"1\"")).await);
     expect(204, company.delete(&path).await);
     expect(200, company.post(&format!("{path}/restore"), &json!({})).await);
+    employees_tour(company).await;
     expect(200, company.patch("/api/auth/profile", &json!({"firstName": "Grace"})).await);
     expect(200, company.get("/api/auth/sessions").await);
     let refresh = json!({"refreshToken": company.refresh_token()});
     expect(200, Answer::of(nexo.request(Method::POST, "/api/auth/refresh").json(&refresh)).await);
+}
+
+/// The same, through what changes other records with it.
+async fn employees_tour(company: &Company<'_>) {
+    let expect = |status: u16, answer: Answer| {
+        assert_eq!(answer.status, status, "{answer:?}");
+        answer.body
+    };
+    let mut ids = Vec::new();
+    for (collection, body) in [
+        ("departments", json!({"name": "IT", "code": "IT"})),
+        ("departments", json!({"name": "HR", "code": "HR"})),
+        ("positions", json!({"title": "Engineer", "headcount": 2})),
+    ] {
+        ids.push(expect(201, company.post(&format!("/api/{collection}"), &body).await)["id"].clone());
+    }
+    let mut manager = json!(null);
+    for number in ["1", "2"] {
+        let body = json!({
+            "employeeNumber": number, "firstName": "Ada", "lastName": "L",
+            "workEmail": format!("{number}@acme.example"), "hireDate": "2026-01-15", "departmentId": ids[0],
+            "positionId": ids[2], "managerId": manager,
+        });
+        manager = expect(201, company.post("/api/employees", &body).await)["id"].clone();
+    }
+    let path = format!("/api/employees/{}", manager.as_str().unwrap());
+    for (action, body) in [
+        ("transfer", json!({"departmentId": ids[1]})),
+        ("leave", json!({})),
+        ("return", json!({})),
+        ("terminate", json!({"endDate": "9998-12-31"})),
+        ("rehire", json!({"hireDate": "9999-01-01"})),
+    ] {
+        expect(200, company.post(&format!("{path}/{action}"), &body).await);
+    }
+    let [it, hr] = [0, 1].map(|index: usize| ids[index].as_str().unwrap());
+    expect(200, company.patch(&format!("/api/departments/{it}"), &json!({"parentId": hr})).await);
+    expect(204, company.delete(&path).await);
+    expect(200, company.post(&format!("{path}/restore"), &json!({})).await);
+    for path in [
+        format!("/api/employees?withinDepartmentId={hr}"),
+        format!("{path}/reports?depth=all"),
+        format!("{path}/employment-records"),
+        "/api/employees/org-chart".to_owned(),
+        "/api/departments/tree".to_owned(),
+    ] {
+        expect(200, company.get(&path).await);
+    }
 }

@@ -55,6 +55,10 @@ pub enum DepartmentStatus {
 /// The tree of departments.
 pub(crate) const TREE: Tree = Tree { field: "parentId", depth: 8, most: 400 };
 
+/// How a department counts its employees.
+pub(crate) const STAFF: Counter =
+    Counter { attribute: "staff", limit: None, open: Some(("status", "active")) };
+
 impl Record for Department {
     type Kind = kind::Department;
     const SORT_FIELDS: &'static [&'static str] = &["name"];

@@ -5,10 +5,10 @@ use nexo_domain::{
     Date, DepartmentId, Email, EmployeeId, EmploymentRecordId, Kind, Money, Permission, Phone, PositionId,
     Text, UserId, kind,
 };
-use nexo_store::{Beside, Counter, Entity, Record, Reference, StoreError, Unique};
+use nexo_store::{Beside, Entity, Record, Reference, StoreError, Unique};
 use serde::{Deserialize, Serialize};
 
-use crate::department::TREE;
+use crate::department::{STAFF, TREE};
 use crate::employment::{Event, follow};
 use crate::position::SEATS;
 
@@ -140,7 +140,7 @@ impl Record for Employee {
             ]
         } else {
             vec![
-                Reference::counted("departmentId", &self.department_id, Counter::of("staff")),
+                Reference::counted("departmentId", &self.department_id, STAFF),
                 Reference::counted("positionId", &self.position_id, SEATS),
             ]
         };

@@ -62,7 +62,7 @@ async fn an_employee_is_counted_where_it_works() {
 }
 
 #[tokio::test]
-async fn a_position_that_is_not_open_takes_nobody() {
+async fn a_position_or_department_that_is_not_open_takes_nobody() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let it = department(&company, "IT", &Value::Null).await;
@@ -77,6 +77,11 @@ async fn a_position_that_is_not_open_takes_nobody() {
         assert_eq!(put.status, 200, "{put:?}");
     }
     assert_eq!(company.patch(&at("positions", &dev), &json!({"status": "open"})).await.status, 200);
+    let patch = company.patch(&at("departments", &it), &json!({"status": "inactive"})).await;
+    assert_eq!(patch.status, 200, "{patch:?}");
+    let other = company.post("/api/employees", &employee_body("2", &it, &dev)).await;
+    assert_invalid(&other, &[("/departmentId", "not_open")]);
+    assert_eq!(company.patch(&at("departments", &it), &json!({"status": "active"})).await.status, 200);
     employee(&company, "2", &it, &dev).await;
 }
 

@@ -40,9 +40,16 @@ pub(crate) enum Work {
     Delete,
     Restore,
     RestoreUnique,
+    /// Counted in a department and a position, and in a history.
+    CreateEmployee,
+    TransferEmployee,
+    TerminateEmployee,
+    DeleteEmployee,
+    RestoreEmployee,
+    MoveDepartment,
 }
 
-pub(crate) const WORKS: [Work; 28] = [
+pub(crate) const WORKS: [Work; 34] = [
     Work::Register,
     Work::ConfirmRegistration,
     Work::AskForReset,
@@ -71,6 +78,12 @@ pub(crate) const WORKS: [Work; 28] = [
     Work::Delete,
     Work::Restore,
     Work::RestoreUnique,
+    Work::CreateEmployee,
+    Work::TransferEmployee,
+    Work::TerminateEmployee,
+    Work::DeleteEmployee,
+    Work::RestoreEmployee,
+    Work::MoveDepartment,
 ];
 
 /// Where one write starts.
@@ -125,13 +138,15 @@ impl Work {
             | Self::CreateUniqueWithKey
             | Self::CreateUnderParent
             | Self::CreateTakingOver
-            | Self::CreateLater => 201,
+            | Self::CreateLater
+            | Self::CreateEmployee => 201,
             Self::Logout
             | Self::LogoutAll
             | Self::ChangePassword
             | Self::ResetPassword
             | Self::CancelEmail
-            | Self::Delete => 204,
+            | Self::Delete
+            | Self::DeleteEmployee => 204,
             _ => 200,
         }
     }
@@ -151,12 +166,21 @@ impl Work {
             // The current password is the new one already.
             Self::ChangePassword => &[422],
             // Not the version that was named; the answer shows the one there is.
-            Self::Patch | Self::PatchTogether | Self::Replace | Self::ReplaceTaxId | Self::ReplaceParent => {
-                &[412]
-            }
-            Self::ChangeProfile => &[412],
+            Self::Patch
+            | Self::PatchTogether
+            | Self::Replace
+            | Self::ReplaceTaxId
+            | Self::ReplaceParent
+            | Self::ChangeProfile
+            | Self::TransferEmployee
+            | Self::TerminateEmployee
+            | Self::MoveDepartment => &[412],
             // It is deleted. It is not deleted.
-            Self::Delete | Self::Restore | Self::RestoreUnique => &[404],
+            Self::Delete
+            | Self::Restore
+            | Self::RestoreUnique
+            | Self::DeleteEmployee
+            | Self::RestoreEmployee => &[404],
             _ => &[],
         }
     }
@@ -216,6 +240,9 @@ impl Work {
             }
             _ => {}
         }
+        if self.is_of_employees() {
+            staff(&mut case).await;
+        }
         if self.changes_a_record() {
             let body = json!({"name": "Before", "taxId": format!("{} before", case.tag), "tags": [case.tag]});
             let record = created(&case, body).await;
@@ -228,7 +255,11 @@ impl Work {
     }
 
     fn changes_a_record(self) -> bool {
-        !self.is_of_a_user() && !format!("{self:?}").starts_with("Create")
+        !self.is_of_a_user() && !self.is_of_employees() && !format!("{self:?}").starts_with("Create")
+    }
+
+    fn is_of_employees(self) -> bool {
+        format!("{self:?}").ends_with("Employee") || self == Self::MoveDepartment
     }
 }
 
@@ -236,6 +267,37 @@ async fn created(case: &Case<'_>, body: Value) -> Value {
     let answer = case.company.post("/api/clients", &body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     answer.body
+}
+
+/// Makes two departments, a position, and an employee in the first department unless that is the work.
+async fn staff(case: &mut Case<'_>) {
+    let made = async |collection: &str, body: Value| {
+        let answer = case.company.post(collection, &body).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body
+    };
+    let mut world = json!({});
+    for name in ["from", "to"] {
+        let body = json!({"name": name, "code": format!("{} {name}", case.tag)});
+        world[name] = made("/api/departments", body).await["id"].clone();
+    }
+    world["position"] = made("/api/positions", json!({"title": "Engineer"})).await["id"].clone();
+    let mut path = format!("/api/departments/{}", world["from"].as_str().expect("an id"));
+    if case.work != Work::MoveDepartment && case.work != Work::CreateEmployee {
+        let id = made("/api/employees", employee(&case.tag, &world)).await["id"].clone();
+        path = format!("/api/employees/{}", id.as_str().expect("an id"));
+        if case.work == Work::RestoreEmployee {
+            assert_eq!(case.company.delete(&path).await.status, 204);
+        }
+    }
+    (case.parent, case.path) = (world, path);
+}
+
+fn employee(tag: &str, world: &Value) -> Value {
+    json!({
+        "employeeNumber": tag, "firstName": "Ada", "lastName": tag, "workEmail": format!("{tag}@acme.example"),
+        "departmentId": world["from"], "positionId": world["position"], "hireDate": "2026-01-15",
+    })
 }
 
 async fn delete(case: &Case<'_>, record: &Value) {
@@ -306,8 +368,23 @@ impl Case<'_> {
             Work::Replace => put(&before, &Value::Null),
             Work::ReplaceTaxId => put(&after, &Value::Null),
             Work::ReplaceParent => put(&before, &self.parent),
-            Work::Delete => signed_in(Method::DELETE, &self.path),
-            Work::Restore | Work::RestoreUnique => signed_in(Method::POST, &format!("{}/restore", self.path)),
+            Work::Delete | Work::DeleteEmployee => signed_in(Method::DELETE, &self.path),
+            Work::Restore | Work::RestoreUnique | Work::RestoreEmployee => {
+                signed_in(Method::POST, &format!("{}/restore", self.path))
+            }
+            Work::CreateEmployee => {
+                keyed(signed_in(Method::POST, "/api/employees").json(&employee(&self.tag, &self.parent)))
+            }
+            Work::TransferEmployee | Work::TerminateEmployee => {
+                let (action, body) = if self.work == Work::TransferEmployee {
+                    ("transfer", json!({"departmentId": self.parent["to"], "effectiveFrom": "2026-02-01"}))
+                } else {
+                    ("terminate", json!({"endDate": "2026-02-01"}))
+                };
+                let path = format!("{}/{action}", self.path);
+                signed_in(Method::POST, &path).header("if-match", "\"1\"").json(&body)
+            }
+            Work::MoveDepartment => patch(json!({"parentId": self.parent["to"]})),
         }
     }
 
@@ -378,6 +455,23 @@ impl Case<'_> {
                 json!([profile, refresh.status.as_u16(), login.status.as_u16(), sessions(token).await])
             }
             Work::ChangeProfile => json!(get("/api/auth/profile").await),
+            work if work.is_of_employees() => {
+                let mut state = Vec::new();
+                for (collection, name) in
+                    [("departments", "from"), ("departments", "to"), ("positions", "position")]
+                {
+                    let id = self.parent[name].as_str().expect("an id");
+                    state.push(get(&format!("/api/{collection}/{id}")).await);
+                }
+                let listed =
+                    self.company.get(&format!("/api/employees?q={}", self.tag)).await.body["data"].clone();
+                for one in listed.as_array().expect("a list") {
+                    let path = format!("/api/employees/{}", one["id"].as_str().expect("an id"));
+                    state.push((200, plain(one, &self.tag)));
+                    state.push(get(&format!("{path}/employment-records")).await);
+                }
+                json!(state)
+            }
             _ => {
                 let list = get(&format!("/api/clients?tag={}&sort=name", self.tag)).await;
                 let one = if self.path.is_empty() { None } else { Some(get(&self.path).await) };
@@ -411,7 +505,7 @@ const NEW_PASSWORD: &str = "another sentence to remember";
 
 /// `value` without times, ids and the case's mark.
 fn plain(value: &Value, tag: &str) -> Value {
-    const DIFFERENT: [&str; 10] = [
+    const DIFFERENT: [&str; 13] = [
         "id",
         "createdAt",
         "updatedAt",
@@ -419,6 +513,9 @@ fn plain(value: &Value, tag: &str) -> Value {
         "updatedBy",
         "ownerId",
         "parentId",
+        "departmentId",
+        "positionId",
+        "employmentRecordId",
         "email",
         "requestId",
         "timestamp",
