@@ -408,6 +408,11 @@ impl From<StoreError> for Problem {
             StoreError::TooDeep { field } => {
                 Self::invalid_field(&format!("/{field}"), "too_deep", "would make the tree too deep")
             }
+            StoreError::TooMany { field } => Self::invalid_field(
+                &format!("/{field}"),
+                "too_many",
+                "would make more records than there can be",
+            ),
             StoreError::Full { field } => {
                 Self::invalid_field(&format!("/{field}"), "full", "names a record that takes no more")
             }

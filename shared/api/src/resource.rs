@@ -408,7 +408,9 @@ async fn handle_restore<R: Resource>(tenant: Tenant, Id(id): Id<R::Kind>) -> Res
         | StoreError::NotOpen { field } => {
             Problem::new(Code::Conflict, format!("What `{field}` names does not take it back."))
         }
-        StoreError::TooDeep { .. } => Problem::new(Code::Conflict, "The tree would be too deep."),
+        StoreError::TooDeep { .. } | StoreError::TooMany { .. } => {
+            Problem::new(Code::Conflict, "The tree has no room for it any more.")
+        }
         error => Problem::from(error),
     })?;
     show(StatusCode::OK, &tenant, &restored)

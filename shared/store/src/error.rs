@@ -40,6 +40,12 @@ pub enum StoreError {
         /// The field.
         field: &'static str,
     },
+    /// A tree would have more records than it can.
+    #[error("there would be too many records by {field}")]
+    TooMany {
+        /// The field that makes the tree.
+        field: &'static str,
+    },
     /// A field names a record that takes no more.
     #[error("{field} names a record that is full")]
     Full {

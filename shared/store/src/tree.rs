@@ -40,7 +40,7 @@ impl Forest {
     pub(crate) fn admits(&self, tree: &Tree, record: &str, parent: Option<&str>) -> Result<(), StoreError> {
         let field = tree.field;
         if !self.has(record) && self.0.len() >= tree.most {
-            return Err(StoreError::Full { field });
+            return Err(StoreError::TooMany { field });
         }
         let above = || parent.into_iter().flat_map(|parent| self.up(parent));
         if above().any(|ancestor| ancestor == record) {
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn a_tree_has_a_most_of_records_and_moves_add_none() {
         let forest = forest(&[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("e", ""), ("f", "")]);
-        assert!(refusal(&forest, "new", "").unwrap().starts_with("Full"));
+        assert!(refusal(&forest, "new", "").unwrap().starts_with("TooMany"));
         assert_eq!(refusal(&forest, "f", "a"), None);
     }
 
