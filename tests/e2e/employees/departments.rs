@@ -199,3 +199,44 @@ fn no_interleaving_of_moves_breaks_the_tree() {
         });
     });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_changes_that_break_the_tree_together_at_most_one_succeeds() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (one, other) = (chain(&company, "a", 4).await, chain(&company, "b", 4).await);
+    let free = async |department: &Value| {
+        let freed = company.patch(&at("departments", department), &json!({"parentId": null})).await;
+        assert_eq!(freed.status, 200, "{freed:?}");
+    };
+    let assert_one = |first: &nexo_tests::Answer, second: &nexo_tests::Answer, code: &str| {
+        let answers = [first, second];
+        let refused: Vec<_> = answers.iter().filter(|answer| !answer.status.is_success()).collect();
+        assert!(!refused.is_empty(), "{answers:?}");
+        for answer in refused {
+            match answer.status.as_u16() {
+                422 => assert_invalid(answer, &[("/parentId", code)]),
+                _ => answer.assert_problem(409, "conflict"),
+            }
+        }
+    };
+    for _ in 0..30 {
+        // Neither move touches what the other does: each is below a part of the other.
+        let (there, back) =
+            tokio::join!(move_below(&company, &one[0], &other[1]), move_below(&company, &other[0], &one[1]));
+        assert_one(&there, &back, "cycle");
+        assert_tree(&company).await;
+        free(&one[0]).await;
+        free(&other[0]).await;
+        // Eight levels, or five and one of nine.
+        let ninth = json!({"name": "x", "code": "x", "parentId": one[3]["id"]});
+        let (moved, made) =
+            tokio::join!(move_below(&company, &one[0], &other[3]), company.post("/api/departments", &ninth));
+        assert_one(&moved, &made, "too_deep");
+        assert_tree(&company).await;
+        if made.status == 201 {
+            assert_eq!(company.delete(&at("departments", &made.body)).await.status, 204);
+        }
+        free(&one[0]).await;
+    }
+}
