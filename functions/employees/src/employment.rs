@@ -313,7 +313,7 @@ impl Change for EmployeeTransfer {
         in_employment(employee)?;
         differs("/departmentId", is_same)?;
         let event =
-            dated(employee, EmploymentReason::Transfer, self.effective_from, today, self.note.as_ref());
+            dated(employee, EmploymentReason::Transfer, self.effective_from, today, self.note.as_ref())?;
         place(employee, Some(self.department_id), self.position_id, self.manager_id);
         Ok(event)
     }
@@ -325,7 +325,7 @@ impl Change for EmployeePromotion {
         in_employment(employee)?;
         differs("/positionId", is_same)?;
         let event =
-            dated(employee, EmploymentReason::Promotion, self.effective_from, today, self.note.as_ref());
+            dated(employee, EmploymentReason::Promotion, self.effective_from, today, self.note.as_ref())?;
         place(employee, self.department_id, Some(self.position_id), self.manager_id);
         Ok(event)
     }
@@ -338,7 +338,7 @@ impl Change for EmployeeLeave {
             return Err(wrong_state("The employee is on leave already."));
         }
         employee.status = EmployeeStatus::OnLeave;
-        Ok(dated(employee, EmploymentReason::Leave, self.effective_from, today, self.note.as_ref()))
+        dated(employee, EmploymentReason::Leave, self.effective_from, today, self.note.as_ref())
     }
 }
 
@@ -348,7 +348,7 @@ impl Change for EmployeeReturn {
             return Err(wrong_state("The employee is not on leave."));
         }
         employee.status = EmployeeStatus::Active;
-        Ok(dated(employee, EmploymentReason::Return, self.effective_from, today, self.note.as_ref()))
+        dated(employee, EmploymentReason::Return, self.effective_from, today, self.note.as_ref())
     }
 }
 
@@ -397,9 +397,13 @@ fn dated(
     given: Option<Date>,
     today: Date,
     note: Option<&Text<1000>>,
-) -> Event {
+) -> Result<Event, Problem> {
+    // It is in force at once, and what is in the history stays. Somewhere it is tomorrow already.
+    if given.is_some_and(|day| day > today.next()) {
+        return Err(Problem::invalid_field("/effectiveFrom", "in_future", "must not be after today"));
+    }
     let last = employee.employment_record_from.unwrap_or(today);
-    Event { from: given.unwrap_or(today.max(last)), reason, note: note.cloned() }
+    Ok(Event { from: given.unwrap_or(today.max(last)), reason, note: note.cloned() })
 }
 
 fn in_employment(employee: &Employee) -> Result<(), Problem> {

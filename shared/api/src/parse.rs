@@ -63,6 +63,13 @@ impl FieldErrors {
         self
     }
 
+    /// Those that are not about one of these members of the document.
+    pub(crate) fn without(mut self, members: &[&str]) -> Self {
+        let member = |error: &FieldError| error.pointer.split('/').nth(1).map(str::to_owned);
+        self.0.retain(|error| !member(error).is_some_and(|member| members.contains(&member.as_str())));
+        self
+    }
+
     pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }

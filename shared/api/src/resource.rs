@@ -368,6 +368,15 @@ pub async fn revise<R: Resource>(
         let mut errors = FieldErrors::default();
         input.fields.validate(&mut errors);
         input.fields.validate_change(&current.input.fields, &mut errors);
+        if let Some(private) = R::PRIVATE
+            && !tenant.reaches(private.permission, current.input.owner_id)
+        {
+            // An error would tell of what is hidden, and so would the record, once it is the caller's own.
+            errors = errors.without(private.fields);
+            if tenant.reaches(private.permission, input.owner_id) {
+                return Err(Problem::denied(private.permission));
+            }
+        }
         if !errors.is_empty() {
             return Err(Problem::invalid(errors));
         }

@@ -116,6 +116,17 @@ impl<M> Transaction<M> {
 
     fn build_checks(&mut self) -> Result<(), StoreError> {
         for (role, key, when) in std::mem::take(&mut self.checks) {
+            // A transaction takes each item once.
+            let mut updates = self.members.iter_mut().filter_map(|member| member.write.update.as_mut());
+            if let Some(update) = updates.find(|update| update.key == key) {
+                let both = [update.condition_expression.take(), when.condition()].into_iter().flatten();
+                update.condition_expression = Some(both.collect::<Vec<_>>().join(" AND "));
+                let (names, values) =
+                    (when.names().into_iter().flatten(), when.values().into_iter().flatten());
+                update.expression_attribute_names.get_or_insert_default().extend(names);
+                update.expression_attribute_values.get_or_insert_default().extend(values);
+                continue;
+            }
             let check = ConditionCheck::builder()
                 .table_name(&self.table)
                 .set_key(Some(key))

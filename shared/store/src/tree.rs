@@ -39,6 +39,10 @@ impl Forest {
     /// Whether `record` may be below `parent`, or a root.
     pub(crate) fn admits(&self, tree: &Tree, record: &str, parent: Option<&str>) -> Result<(), StoreError> {
         let field = tree.field;
+        if parent.is_some_and(|parent| !self.has(parent)) {
+            // Deleted when the tree was read. One that is restored meanwhile may be anywhere in it.
+            return Err(StoreError::NoSuchReference { field });
+        }
         if !self.has(record) && self.0.len() >= tree.most {
             return Err(StoreError::TooMany { field });
         }

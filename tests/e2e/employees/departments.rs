@@ -30,6 +30,21 @@ fn outline(nodes: &Value) -> String {
 }
 
 #[tokio::test]
+async fn a_code_that_a_department_has_let_go_is_free_for_one_below_it() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let top = department(&company, "HQ", &Value::Null).await;
+    let renamed = company.patch(&at("departments", &top), &json!({"code": "HQ2"})).await;
+    assert_eq!(renamed.status, 200, "{renamed:?}");
+    // The parent's item is counted up, and must not have the code any more: both in one place.
+    let below = department(&company, "HQ", &top["id"]).await;
+    assert_eq!(now(&company, "departments", &top).await["subDepartments"], 1);
+    let taken = json!({"name": "Taken", "code": "HQ2", "parentId": top["id"]});
+    company.post("/api/departments", &taken).await.assert_problem(409, "already_exists");
+    assert_eq!(now(&company, "departments", &below).await["code"], "HQ");
+}
+
+#[tokio::test]
 async fn departments_are_a_tree_that_one_call_shows() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;

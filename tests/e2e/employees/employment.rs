@@ -101,6 +101,8 @@ async fn nothing_happens_before_what_happened_last() {
     let move_on = |day: &str| json!({"departmentId": hr["id"], "effectiveFrom": day});
     let early = act(&company, &one, "transfer", &move_on("2026-01-14")).await;
     assert_invalid(&early, &[("/effectiveFrom", "invalid_range")]);
+    let future = act(&company, &one, "transfer", &move_on("2206-01-01")).await;
+    assert_invalid(&future, &[("/effectiveFrom", "in_future")]);
     // On the same day is a record without length.
     assert_eq!(act(&company, &one, "transfer", &move_on("2026-01-15")).await.status, 200);
     let promotion = json!({"positionId": lead["id"], "effectiveFrom": "2026-03-01"});

@@ -1,9 +1,10 @@
 //! What is private of employees is read, and given, by those who may.
 
-use nexo_tests::{Company, Nexo};
+use nexo_tests::{Answer, Company, Nexo};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{act, at, department, employee_body, made, now, position};
+use super::{act, assert_invalid, at, department, employee_body, made, now, position};
 
 const PRIVATE: [&str; 4] = ["birthDate", "personalEmail", "emergencyContact", "pay"];
 
@@ -65,8 +66,8 @@ async fn private_fields_are_in_no_answer_to_others() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_hidden(&answer.body);
     }
-    let stale = manager.request(reqwest::Method::PUT, &path).header("if-match", "\"1\"").json(&body);
-    let stale = nexo_tests::Answer::of(stale).await;
+    let stale = manager.request(Method::PUT, &path).header("if-match", "\"1\"").json(&body);
+    let stale = Answer::of(stale).await;
     stale.assert_problem(412, "stale_version");
     assert_hidden(&stale.body["current"]);
     assert_eq!(manager.delete(&path).await.status, 204);
@@ -129,14 +130,34 @@ async fn a_reach_holds_for_private_fields_too() {
     assert_eq!(given.status, 200, "{given:?}");
     nexo.clock.advance(60_000);
     assert_hidden(&officer.get(&at("employees", &one)).await.body);
-    officer
-        .patch(&at("employees", &one), &json!({"pay": null}))
-        .await
-        .assert_problem(403, "permission_denied");
+    // Nor by making the record one's own first.
+    for change in [json!({"pay": null}), json!({"ownerId": officer.user()})] {
+        officer.patch(&at("employees", &one), &change).await.assert_problem(403, "permission_denied");
+    }
     body["employeeNumber"] = json!("2");
     body["workEmail"] = json!("2@acme.example");
     body["pay"] = private()["pay"].clone();
     let own = officer.post("/api/employees", &body).await;
     assert_eq!((own.status.as_u16(), &own.body["pay"]), (201, &private()["pay"]), "{own:?}");
     assert_eq!(officer.get(&at("employees", &own.body)).await.body["pay"], private()["pay"]);
+}
+
+#[tokio::test]
+async fn no_error_tells_of_a_hidden_birth_date() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (body, one) = with_private(&company).await;
+    let manager = company.colleague("manager").await;
+    let birth = private()["birthDate"].as_str().unwrap().to_owned();
+    let year: u32 = birth[..4].parse().unwrap();
+    for year in [year - 1, year + 1] {
+        let hire = json!({"hireDate": format!("{year}-01-01")});
+        let patched = manager.patch(&at("employees", &one), &hire).await;
+        assert_invalid(&patched, &[("/hireDate", "unchangeable")]);
+        let mut put = body.clone();
+        put.as_object_mut().unwrap().retain(|name, _| private().get(name).is_none());
+        put["hireDate"] = hire["hireDate"].clone();
+        let put = Answer::of(manager.request(Method::PUT, &at("employees", &one)).json(&put)).await;
+        assert_invalid(&put, &[("/hireDate", "unchangeable")]);
+    }
 }
