@@ -230,6 +230,17 @@ async fn a_session_without_a_second_factor_is_admitted_nowhere_and_changes_nothi
 }
 
 #[tokio::test]
+async fn a_further_second_factor_ends_no_session() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (app, _) = enrol(&nexo, &company).await;
+    let phone = log_in_with(&nexo, &company.email, "totp", &app.code(&nexo, 0)).await.body;
+    created(&company, "tablet").await;
+    assert_eq!(get_as(&nexo, text(&phone, "accessToken"), "/api/auth/profile").await.status, 200);
+    assert_eq!(refresh(&nexo, text(&phone, "refreshToken")).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_password_alone_opens_nothing_while_a_second_factor_is_set_up() {
     let nexo = Nexo::start().await;
     for _ in 0..8 {
