@@ -115,7 +115,6 @@ pub(crate) struct Own<'a> {
     pub(crate) asks_for_mfa: bool,
     platform: &'a Platform,
     context: &'a RequestContext,
-    clock: &'a Clock,
     principal: &'a SessionPrincipal,
 }
 
@@ -129,24 +128,24 @@ impl<'a> Own<'a> {
         let directory = platform.directory(context.meter());
         let found = directory.candidate(&principal.account, &principal.user).await?;
         let Candidate { profile, factors, asks_for_mfa, .. } = found.ok_or_else(Problem::not_found)?;
-        let clock = &platform.clock;
-        Ok(Self { directory, profile, factors, asks_for_mfa, platform, context, clock, principal })
+        Ok(Self { directory, profile, factors, asks_for_mfa, platform, context, principal })
     }
 
     /// Asks for the password once more, which is counted, and noted when it is wrong.
     pub(crate) async fn check_password(&self, auth: &Auth, given: Password) -> Result<(), Problem> {
-        let Self { directory, clock, principal, profile, .. } = self;
-        let attempt =
-            OwnAttempt::count(directory, clock, principal, &profile.email, ProofBy::Password).await?;
+        let Self { directory, platform, principal, profile, .. } = self;
+        let by = ProofBy::Password;
+        let attempt = OwnAttempt::count(directory, &platform.clock, principal, &profile.email, by).await?;
         let checked = attempt.check_password(&auth.hasher, given, "/password").await;
-        activity::checked(self.platform, self.context, SecurityEventType::FactorChange, checked).await?;
+        activity::checked(platform, self.context, SecurityEventType::FactorChange, checked).await?;
         attempt.forget().await;
         Ok(())
     }
 
     /// What the user is told of a change.
     fn told(&self, what: Change) -> Result<(Outgoing, SecurityEvent), Problem> {
-        let Self { context, clock, principal, .. } = *self;
+        let Self { context, platform, principal, .. } = *self;
+        let clock = &platform.clock;
         let message = Message::SecurityChange { what, occasion: links::occasion(clock, &context.caller()) };
         let mail = links::outgoing(clock, Some(principal.account), &self.profile.email, message)?;
         let event = context.event(SecurityEventType::FactorChange).by(principal.user);
@@ -161,7 +160,7 @@ impl<'a> Own<'a> {
         let proof = Proof {
             account,
             user,
-            session: ProvenSession::Enrolled(session, self.clock.now_seconds()),
+            session: ProvenSession::Enrolled(session, self.platform.clock.now_seconds()),
             login: None,
             factors: Some(&self.factors),
             challenge,

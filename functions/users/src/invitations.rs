@@ -160,16 +160,19 @@ pub(crate) async fn resend(
         if before.input.fields.status != InvitationStatus::Pending {
             return Err(Problem::new(Code::Conflict, "The invitation was accepted."));
         }
-        let organization = tenant.organization().await?;
-        if judge(&before.input.fields, &organization).is_err() {
-            let gone = "A role that it gives does not exist any more. Revoke it, and invite anew.";
-            return Err(Problem::new(Code::Conflict, gone));
-        }
         let fields = Invitation { valid_until: valid_until(&platform), ..before.input.fields.clone() };
         let outcome = offer(&platform, &tenant, id, &fields, async |offer| {
             tenant.offer_again(&before, fields.clone(), &offer).await
         })
-        .await?;
+        .await
+        .map_err(|problem| match problem.code() {
+            // It was judged when it was made: what it names went since.
+            Code::ValidationFailed => {
+                let gone = "A role that it gives does not exist any more. Revoke it, and invite anew.";
+                Problem::new(Code::Conflict, gone)
+            }
+            _ => problem,
+        })?;
         if let Some(done) = tries.settle(outcome)? {
             break done;
         }

@@ -98,6 +98,20 @@ impl Factors {
         self.totp.is_some() || !self.passkeys.is_empty()
     }
 
+    /// Checks that the session may do what needs a second factor where there was one.
+    pub(super) fn check<M>(
+        &self,
+        transaction: &mut Transaction<M>,
+        role: M,
+        (account, user, session): (&AccountId, &UserId, &SessionId),
+    ) {
+        if self.was_enrolled {
+            let mut proven = Expression::new();
+            proven.if_equal(MULTI_FACTOR, AttributeValue::Bool(true));
+            transaction.check(role, item_key(&DirectoryKey::session(account, user, session)), proven);
+        }
+    }
+
     /// Drops the recovery codes of a user who has no second factor for them to stand in for.
     pub fn drop_idle_codes(&mut self) {
         if !self.is_enrolled() {
@@ -158,28 +172,6 @@ impl Directory {
             Some(_) => Err(StoreError::Busy),
         }
     }
-}
-
-impl Factors {
-    /// Checks that the session may do what needs a second factor where there was one.
-    pub(super) fn check<M>(
-        &self,
-        transaction: &mut Transaction<M>,
-        role: M,
-        (account, user, session): (&AccountId, &UserId, &SessionId),
-    ) {
-        if self.was_enrolled {
-            let mut proven = Expression::new();
-            proven.if_equal(MULTI_FACTOR, AttributeValue::Bool(true));
-            transaction.check(role, item_key(&DirectoryKey::session(account, user, session)), proven);
-        }
-    }
-}
-
-/// The attribute of a session whose user gave a second factor.
-pub(super) const MULTI_FACTOR: &str = "isMultiFactor";
-
-impl Directory {
     /// Adds the write of `factors` to a transaction, and what is repeated of it elsewhere.
     pub(super) fn put_factors<M: Copy>(
         &self,
@@ -210,6 +202,9 @@ impl Directory {
         transaction.update(role, item_key(&DirectoryKey::access(account, user)), &access)
     }
 }
+
+/// The attribute of a session whose user gave a second factor.
+pub(super) const MULTI_FACTOR: &str = "isMultiFactor";
 
 /// Whether an account asks every user for a second factor.
 pub(super) fn asks_for_mfa(account: &Item) -> bool {
