@@ -4,7 +4,7 @@ use nexo_tests::{Answer, Nexo};
 use reqwest::Method;
 use serde_json::json;
 
-use super::path;
+use super::{held_up, path, place_of_write};
 
 #[tokio::test]
 async fn users_are_listed_with_filters_sorts_and_pages() {
@@ -225,4 +225,23 @@ async fn changes_at_once_lose_nothing() {
     assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 200));
     let now = owner.get(&of).await.body;
     assert_eq!((&now["roleIds"], &now["teamId"], &now["version"]), (&json!(["member"]), &team, &json!(3)));
+}
+
+#[tokio::test]
+async fn nobody_changes_users_by_a_right_that_is_lost_meanwhile() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let (admin, member) = (owner.colleague("admin").await, owner.colleague("member").await);
+    let of = path(&member);
+    // What is asked first reads more than what follows.
+    assert_eq!(admin.patch(&of, &json!({"roleIds": ["admin"]})).await.status, 200);
+    let (changed, calls) = nexo.calls_of(admin.patch(&of, &json!({"roleIds": ["viewer"]}))).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let demote = async { owner.patch(&path(&admin), &json!({"roleIds": ["member"]})).await };
+    let change = async { admin.patch(&of, &json!({"roleIds": ["manager"]})).await };
+    let refused = held_up(&nexo, place_of_write(&calls), change, demote).await;
+    refused.assert_problem(409, "conflict");
+    assert_eq!(refused.body["detail"], "What you may do was changed meanwhile. Try again.");
+    assert_eq!(owner.get(&of).await.body, changed.body);
+    admin.patch(&of, &json!({"roleIds": ["manager"]})).await.assert_problem(403, "permission_denied");
 }

@@ -1,13 +1,10 @@
 //! `/api/users/invitations`, and accepting one.
 
-use std::time::Duration;
-
 use futures::future::join_all;
-use nexo_local::{FailNth, Fault};
 use nexo_tests::{Answer, Company, Nexo, PASSWORD};
 use serde_json::{Value, json};
 
-use super::path;
+use super::{held_up, path, place_of_write};
 
 const GRACE: &str = "grace@acme.example";
 const DAY: i64 = 24 * 3600 * 1000;
@@ -339,20 +336,9 @@ async fn nobody_joins_by_whom_has_lost_the_right_meanwhile() {
     let [first, second] = tokens;
     let (joined, calls) = nexo.calls_of(accept(&nexo, &first.await)).await;
     assert_eq!(joined.status, 201, "{joined:?}");
-    let is_write = |call: &std::sync::Arc<nexo_local::StoreCall>| call.operation == "TransactWriteItems";
-    let write = 1 + u64::try_from(calls.iter().position(is_write).unwrap()).unwrap();
-    // The write is held up, and sent again when the store's client has waited long enough: 3 s.
     let token = second.await;
-    let faults = nexo.door().faults();
-    faults.arm([FailNth { n: write, how: Fault::Hang(Duration::from_hours(1)) }]);
-    let disable = async {
-        while faults.calls() < write {
-            tokio::task::yield_now().await;
-        }
-        owner.patch(&path(&admin), &json!({"status": "disabled"})).await
-    };
-    let (accepted, disabled) = tokio::join!(accept(&nexo, &token), disable);
-    assert_eq!(disabled.status, 200, "{disabled:?}");
+    let disable = async { owner.patch(&path(&admin), &json!({"status": "disabled"})).await };
+    let accepted = held_up(&nexo, place_of_write(&calls), accept(&nexo, &token), disable).await;
     // The write is refused, and the next look finds what an invitation of nobody's is.
     accepted.assert_problem(410, "link_gone");
     assert_eq!(owner.get("/api/users?status=active").await.body["data"].as_array().unwrap().len(), 2);

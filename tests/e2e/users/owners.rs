@@ -3,7 +3,7 @@
 use nexo_tests::Nexo;
 use serde_json::json;
 
-use super::path;
+use super::{held_up, path, place_of_write};
 
 #[tokio::test]
 async fn the_last_owner_stays() {
@@ -129,4 +129,23 @@ async fn only_an_owner_transfers_ownership() {
     let refused = clerk.post("/api/account/transfer-ownership", &json!({"userId": friend.user()})).await;
     refused.assert_problem(403, "permission_denied");
     assert_eq!(owner.get(&path(&friend)).await.body["roleIds"], json!(["viewer"]));
+}
+
+#[tokio::test]
+async fn whoever_is_no_owner_any_more_is_not_taken_for_the_last_one() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let (second, third) = (owner.colleague("owner").await, owner.colleague("owner").await);
+    let disabled = json!({"status": "disabled"});
+    // What is asked first reads more than what follows.
+    assert_eq!(owner.patch(&path(&third), &json!({"roleIds": ["admin", "owner"]})).await.status, 200);
+    let (done, calls) = nexo.calls_of(owner.patch(&path(&third), &disabled)).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    // Another owner gives it up while its disabling is written: that fails for both reasons.
+    let demote = async { second.patch(&path(&second), &json!({"roleIds": ["viewer"]})).await };
+    let disable = async { owner.patch(&path(&second), &disabled).await };
+    let done = held_up(&nexo, place_of_write(&calls), disable, demote).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    assert_eq!((&done.body["status"], &done.body["roleIds"]), (&json!("disabled"), &json!(["viewer"])));
+    assert_eq!(owner.get("/api/account").await.body["owners"], 1);
 }
