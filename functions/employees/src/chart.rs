@@ -1,16 +1,17 @@
 //! Who leads whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::iter::successors;
 
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Access, Id, Operation, Problem, Tenant, Verb, chosen, json, no_parameters, shape};
 use nexo_domain::{DepartmentId, Email, EmployeeId, Permission, PositionId, Text, kind};
-use nexo_store::Entity;
+use nexo_store::{Entity, Filter};
 use serde::Serialize;
 
-use crate::employee::{Employee, EmployeeStatus};
+use crate::employee::{Employee, EmployeeStatus, LEFT};
 
 pub(crate) const OPERATIONS: [Operation; 2] = [
     Operation {
@@ -44,6 +45,9 @@ const DEPTHS: [&str; 2] = ["direct", "all"];
 /// The most employees of a chart.
 const MOST: usize = 10_000;
 
+/// The most levels of a chart.
+const DEEPEST: usize = 50;
+
 /// Employees with whom they lead.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -51,7 +55,7 @@ const MOST: usize = 10_000;
 pub(crate) struct OrgChart {
     /// By name.
     data: Vec<OrgChartNode>,
-    /// Whether everybody is there: a chart has at most 10,000.
+    /// Whether everybody is there: a chart has at most 10,000 employees and 50 levels.
     is_complete: bool,
 }
 
@@ -89,48 +93,76 @@ impl From<Entity<Employee>> for OrgChartNode {
     }
 }
 
-type Below = HashMap<Option<EmployeeId>, Vec<OrgChartNode>>;
-
-/// Everybody who has not left, by who leads them. Where that one has left, it is the next above who has not.
-async fn everybody(tenant: &Tenant) -> Result<(Below, bool), Problem> {
-    let (mut all, is_complete) = tenant.all::<Employee>(&[], MOST).await?;
-    all.sort_by_cached_key(|one| {
-        let name = &one.input.fields;
-        (name.last_name.as_str().to_lowercase(), name.first_name.as_str().to_lowercase())
-    });
-    let known: HashMap<EmployeeId, (Option<EmployeeId>, bool)> = all
-        .iter()
-        .map(|one| (one.id, (one.input.fields.manager_id, one.input.fields.is_terminated())))
-        .collect();
-    let mut below = Below::new();
-    for one in all.into_iter().filter(|one| !one.input.fields.is_terminated()) {
-        let mut above = one.input.fields.manager_id;
-        let leader = loop {
-            match above.and_then(|manager| known.get(&manager)) {
-                Some((next, true)) => above = *next,
-                Some((_, false)) => break above,
-                None => break None,
-            }
-        };
-        below.entry(leader).or_default().push(one.into());
-    }
-    Ok((below, is_complete))
+/// Whom each employee leads.
+struct Chart {
+    below: HashMap<Option<EmployeeId>, Vec<OrgChartNode>>,
+    is_complete: bool,
 }
 
-fn grow(nodes: &mut [OrgChartNode], below: &mut Below) {
-    for node in nodes {
-        node.reports = below.remove(&Some(node.id)).unwrap_or_default();
-        grow(&mut node.reports, below);
+impl Chart {
+    /// Everybody who has not left, by who leads them. Where that one has left, it is the next above who has not.
+    async fn read(tenant: &Tenant) -> Result<Self, Problem> {
+        let (mut all, is_complete) = tenant.all::<Employee>(&[Filter::Not("status", LEFT)], MOST).await?;
+        all.sort_by_cached_key(|one| {
+            let name = &one.input.fields;
+            (name.last_name.as_str().to_lowercase(), name.first_name.as_str().to_lowercase())
+        });
+        let there: HashSet<EmployeeId> = all.iter().map(|one| one.id).collect();
+        let mut left: HashMap<EmployeeId, Option<EmployeeId>> = HashMap::new();
+        let mut above: HashSet<EmployeeId> =
+            all.iter().filter_map(|one| one.input.fields.manager_id).collect();
+        // Usually nobody: a level of managers who have left is a read.
+        for _ in 0..DEEPEST {
+            above.retain(|manager| !there.contains(manager) && !left.contains_key(manager));
+            if above.is_empty() {
+                break;
+            }
+            let found = tenant.several::<Employee>(&above.drain().collect::<Vec<_>>()).await?;
+            for (id, manager) in found {
+                let next = manager.and_then(|manager| manager.input.fields.manager_id);
+                above.extend(next);
+                left.insert(id, next);
+            }
+        }
+        let mut below: HashMap<_, Vec<OrgChartNode>> = HashMap::new();
+        for one in all {
+            let ways = |manager: &EmployeeId| left.get(manager).copied().flatten();
+            let leader = successors(one.input.fields.manager_id, ways).find(|above| there.contains(above));
+            below.entry(leader).or_default().push(one.into());
+        }
+        Ok(Self { below, is_complete })
+    }
+
+    /// Whom one leads, directly; nobody, for `None`, leads those at the top.
+    fn led_by(&mut self, leader: Option<EmployeeId>) -> Vec<OrgChartNode> {
+        self.below.remove(&leader).unwrap_or_default()
+    }
+
+    /// Adds to `nodes` whom they lead, so many levels down.
+    fn grow(&mut self, nodes: &mut [OrgChartNode], levels: usize) {
+        for node in nodes {
+            node.reports = self.led_by(Some(node.id));
+            if levels == 0 {
+                self.is_complete &= node.reports.is_empty();
+                node.reports.clear();
+            } else {
+                self.grow(&mut node.reports, levels - 1);
+            }
+        }
+    }
+
+    fn answer(self, data: Vec<OrgChartNode>) -> Response {
+        json(StatusCode::OK, &OrgChart { data, is_complete: self.is_complete })
     }
 }
 
 /// `GET /api/employees/org-chart`.
 pub(crate) async fn chart(tenant: Tenant, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     no_parameters(query)?;
-    let (mut below, is_complete) = everybody(&tenant).await?;
-    let mut data = below.remove(&None).unwrap_or_default();
-    grow(&mut data, &mut below);
-    Ok(json(StatusCode::OK, &OrgChart { data, is_complete }))
+    let mut chart = Chart::read(&tenant).await?;
+    let mut data = chart.led_by(None);
+    chart.grow(&mut data, DEEPEST - 1);
+    Ok(chart.answer(data))
 }
 
 /// `GET /api/employees/{id}/reports`.
@@ -141,10 +173,10 @@ pub(crate) async fn reports(
 ) -> Result<Response, Problem> {
     let depth = chosen(query, "depth", &DEPTHS)?;
     tenant.get::<Employee>(&id).await?;
-    let (mut below, is_complete) = everybody(&tenant).await?;
-    let mut data = below.remove(&Some(id)).unwrap_or_default();
+    let mut chart = Chart::read(&tenant).await?;
+    let mut data = chart.led_by(Some(id));
     if depth == "all" {
-        grow(&mut data, &mut below);
+        chart.grow(&mut data, DEEPEST - 1);
     }
-    Ok(json(StatusCode::OK, &OrgChart { data, is_complete }))
+    Ok(chart.answer(data))
 }

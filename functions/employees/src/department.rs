@@ -13,6 +13,8 @@ use nexo_domain::{DepartmentId, EmployeeId, Permission, Text, kind};
 use nexo_store::{Counter, Record, Reference, Tree, Unique};
 use serde::{Deserialize, Serialize};
 
+use crate::employee::in_employment;
+
 /// A department: a part of the account's organization.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
@@ -75,7 +77,8 @@ impl Record for Department {
     }
 
     fn references(&self) -> Vec<Reference> {
-        let head = self.head_employee_id.iter().map(|head| Reference::to("headEmployeeId", head));
+        let head = self.head_employee_id.iter();
+        let head = head.map(|head| in_employment(Reference::to("headEmployeeId", head)));
         let parent = self.parent_id.iter();
         head.chain(parent.map(|parent| Reference::counted("parentId", parent, Counter::of("subDepartments"))))
             .collect()
@@ -133,6 +136,8 @@ pub(crate) const TREE_OPERATION: Operation = Operation {
 pub(crate) struct DepartmentTree {
     /// The departments that are part of no other that the caller sees, by name.
     data: Vec<DepartmentNode>,
+    /// Whether all are there.
+    is_complete: bool,
 }
 
 /// A department, and what is part of it.
@@ -156,7 +161,7 @@ struct DepartmentNode {
 /// `GET /api/departments/tree`.
 pub(crate) async fn tree(tenant: Tenant, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     no_parameters(query)?;
-    let (mut all, _) = tenant.all::<Department>(&[], TREE.most).await?;
+    let (mut all, is_complete) = tenant.all::<Department>(&[], TREE.most).await?;
     all.sort_by_cached_key(|one| one.input.fields.name.as_str().to_lowercase());
     let ids: Vec<_> = all.iter().map(|one| one.id).collect();
     let mut below: HashMap<Option<DepartmentId>, Vec<DepartmentNode>> = HashMap::new();
@@ -178,7 +183,7 @@ pub(crate) async fn tree(tenant: Tenant, RawQuery(query): RawQuery) -> Result<Re
     for root in &mut data {
         grow(root, &mut below);
     }
-    Ok(json(StatusCode::OK, &DepartmentTree { data }))
+    Ok(json(StatusCode::OK, &DepartmentTree { data, is_complete }))
 }
 
 fn grow(node: &mut DepartmentNode, below: &mut HashMap<Option<DepartmentId>, Vec<DepartmentNode>>) {

@@ -112,6 +112,14 @@ impl Employee {
     }
 }
 
+/// Whoever has left becomes nobody's manager or head.
+pub(crate) fn in_employment(reference: Reference) -> Reference {
+    reference.unless("status", LEFT)
+}
+
+/// [`EmployeeStatus::Terminated`] as it is stored.
+pub(crate) const LEFT: &str = "terminated";
+
 impl Record for Employee {
     type Kind = kind::Employee;
     const SORT_FIELDS: &'static [&'static str] = &["lastName", "firstName"];
@@ -144,7 +152,8 @@ impl Record for Employee {
                 Reference::counted("positionId", &self.position_id, SEATS),
             ]
         };
-        references.extend(self.manager_id.iter().map(|manager| Reference::parent("managerId", manager)));
+        let manager = self.manager_id.iter();
+        references.extend(manager.map(|manager| in_employment(Reference::parent("managerId", manager))));
         references.extend(self.user_id.iter().map(|user| Reference::to("userId", user)));
         references
     }

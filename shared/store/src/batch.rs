@@ -9,6 +9,9 @@ use crate::meter::{Meter, Units};
 use crate::record::Item;
 use crate::{Store, StoreError};
 
+/// The most items of one call, as DynamoDB has it.
+pub(crate) const MOST_AT_ONCE: usize = 100;
+
 /// The items of these keys, in their order, as they are after all writes that were acknowledged.
 pub(crate) async fn batch(
     store: &Store,

@@ -28,6 +28,8 @@ pub enum Order {
 pub enum Filter {
     /// The attribute has this value.
     Equals(&'static str, String),
+    /// The attribute has another value than this one.
+    Not(&'static str, &'static str),
     /// The attribute, a list, has this member.
     Contains(&'static str, String),
     /// The record's name begins so, without regard to case.
@@ -261,6 +263,9 @@ impl Conditions {
             match filter {
                 Filter::Equals(attribute, wanted) => {
                     filters.push(placeholders.equals(attribute, &value, wanted));
+                }
+                Filter::Not(attribute, other) => {
+                    filters.push(placeholders.compare(attribute, "<>", &value, other));
                 }
                 Filter::Contains(attribute, wanted) => {
                     filters.push(placeholders.function("contains", attribute, &value, wanted));

@@ -144,6 +144,8 @@ pub struct Reference {
     pub ulid: String,
     /// What it must be, and whether it makes a tree.
     pub target: Target,
+    /// An attribute with which a record is not named anew.
+    pub unless: Option<(&'static str, &'static str)>,
 }
 
 impl Reference {
@@ -163,7 +165,25 @@ impl Reference {
     }
 
     fn new<K: IdKind>(field: &'static str, id: &Id<K>, target: Target) -> Self {
-        Self { field, id: id.to_string(), ulid: id.ulid().to_owned(), target }
+        Self { field, id: id.to_string(), ulid: id.ulid().to_owned(), target, unless: None }
+    }
+
+    /// No record with this attribute is named anew.
+    #[must_use]
+    pub fn unless(mut self, attribute: &'static str, value: &'static str) -> Self {
+        self.unless = Some((attribute, value));
+        self
+    }
+
+    /// Why `found` cannot be named, if it cannot.
+    pub(crate) fn refuses(&self, found: Option<&Item>) -> Option<StoreError> {
+        let field = self.field;
+        let Some(item) = found.filter(|item| !item.contains_key("deletedAt")) else {
+            return Some(StoreError::NoSuchReference { field });
+        };
+        let (attribute, value) = self.unless?;
+        let is_closed = item.get(attribute) == Some(&AttributeValue::S(value.into()));
+        is_closed.then_some(StoreError::NotOpen { field })
     }
 
     pub(crate) fn names_the_same(&self, other: &Self) -> bool {

@@ -11,9 +11,11 @@ use nexo_domain::{Id, Permission, Reach, UserId};
 use nexo_identity::Principal;
 use nexo_tenant_key::{Key, TenantScope};
 
+use crate::batch::{MOST_AT_ONCE, batch};
 use crate::client::as_tenant;
 use crate::error::sort;
 use crate::expression::Expression;
+use crate::members::key_of;
 use crate::meter::{Meter, Units};
 use crate::record::{Entity, Item, Record};
 use crate::transaction::key_item;
@@ -85,6 +87,29 @@ impl TenantTable {
     /// [`StoreError::NotFound`] also when it was deleted.
     pub async fn get_consistent<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
         self.live(self.read(&self.scope.record(id), true).await?)
+    }
+
+    /// Records by their ids, each with what is there of it within the caller's reach, deleted ones left out.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn several<R: Record>(
+        &self,
+        ids: &[Id<R::Kind>],
+    ) -> Result<Vec<(Id<R::Kind>, Option<Entity<R>>)>, StoreError> {
+        let mut several = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(MOST_AT_ONCE) {
+            let keys = ids.iter().map(|id| key_of(&self.scope.record(id))).collect();
+            let found = batch(&self.store, self.credentials(), &self.request.meter, keys).await?;
+            for (id, item) in ids.iter().zip(found) {
+                let record = match self.live(item) {
+                    Err(StoreError::NotFound) => None,
+                    found => Some(found?),
+                };
+                several.push((*id, record));
+            }
+        }
+        Ok(several)
     }
 
     /// Deletes a record: it leaves every list, its unique values are free for others, and it can be

@@ -31,12 +31,19 @@ pub(crate) fn key_item(partition: &str, sort: &str) -> Item {
     Item::from([("pk".into(), S(partition.into())), ("sk".into(), S(sort.into()))])
 }
 
+struct Check<M> {
+    role: M,
+    key: Item,
+    when: Expression,
+    on_failure: OnFailure,
+}
+
 /// Collects the members of one transaction.
 pub(crate) struct Transaction<M> {
     table: String,
     members: Vec<Member<M>>,
     /// Apart, because a transaction takes each item once: two checks of one item become one.
-    checks: Vec<(M, Item, Expression)>,
+    checks: Vec<Check<M>>,
 }
 
 impl<M> Transaction<M> {
@@ -108,14 +115,23 @@ impl<M> Transaction<M> {
 
     /// Checks an item, and does not read it. The placeholders of two checks of one item must not differ in meaning.
     pub(crate) fn check(&mut self, role: M, key: Item, when: Expression) {
-        match self.checks.iter_mut().find(|(_, known, _)| *known == key) {
-            Some((_, _, known)) => known.and(when),
-            None => self.checks.push((role, key, when)),
+        self.add_check(Check { role, key, when, on_failure: OnFailure::None });
+    }
+
+    /// Checks an item, and reads it when it is refused.
+    pub(crate) fn check_and_read(&mut self, role: M, key: Item, when: Expression) {
+        self.add_check(Check { role, key, when, on_failure: OnFailure::AllOld });
+    }
+
+    fn add_check(&mut self, check: Check<M>) {
+        match self.checks.iter_mut().find(|known| known.key == check.key) {
+            Some(known) => known.when.and(check.when),
+            None => self.checks.push(check),
         }
     }
 
     fn build_checks(&mut self) -> Result<(), StoreError> {
-        for (role, key, when) in std::mem::take(&mut self.checks) {
+        for Check { role, key, when, on_failure } in std::mem::take(&mut self.checks) {
             // A transaction takes each item once.
             let mut updates = self.members.iter_mut().filter_map(|member| member.write.update.as_mut());
             if let Some(update) = updates.find(|update| update.key == key) {
@@ -133,6 +149,7 @@ impl<M> Transaction<M> {
                 .set_condition_expression(when.condition())
                 .set_expression_attribute_names(when.names())
                 .set_expression_attribute_values(when.values())
+                .return_values_on_condition_check_failure(on_failure)
                 .build()
                 .map_err(incomplete)?;
             self.push(role, TransactWriteItem::builder().condition_check(check).build());

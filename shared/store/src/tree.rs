@@ -115,6 +115,8 @@ mod tests {
         let forest = forest(&[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("e", ""), ("f", "")]);
         assert!(refusal(&forest, "new", "").unwrap().starts_with("TooMany"));
         assert_eq!(refusal(&forest, "f", "a"), None);
+        // A parent that is not there could be restored anywhere in the tree.
+        assert!(refusal(&forest, "f", "gone").unwrap().starts_with("NoSuchReference"));
     }
 
     #[test]

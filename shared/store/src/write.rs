@@ -68,7 +68,7 @@ const ATTEMPTS: usize = 4;
 enum Part {
     Record,
     Claim(Unique),
-    Referenced(&'static str),
+    Referenced(Reference),
     /// A record that counts those that name it.
     Counted(&'static str, Counter),
     /// How often the tree has changed.

@@ -31,7 +31,11 @@ async fn a_chart_shows_who_leads_whom_in_one_call() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let all = led(&company, &[("1", ""), ("2", "1"), ("3", "1"), ("4", "2"), ("5", "4"), ("6", "")]).await;
-    let chart = async || outline(&company.get("/api/employees/org-chart").await.body["data"]);
+    let chart = async || {
+        let chart = company.get("/api/employees/org-chart").await;
+        assert_eq!(chart.status, 200, "{chart:?} {:?}", nexo.log().last());
+        outline(&chart.body["data"])
+    };
     assert_eq!(chart().await, "1(2(4(5()))3())6()");
     let reports = async |one: usize, query: &str| {
         let answer = company.get(&format!("{}/reports{query}", at("employees", &all[one]))).await;
@@ -72,4 +76,55 @@ async fn nobody_leads_whoever_leads_them() {
     let transfer = json!({"departmentId": department["id"], "managerId": all[2]["id"]});
     let refused = act(&company, &all[0], "transfer", &transfer).await;
     assert_invalid(&refused, &[("/managerId", "cycle")]);
+}
+
+#[tokio::test]
+async fn nobody_who_has_left_becomes_a_manager_or_a_head() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let all = led(&company, &[("1", ""), ("2", "1"), ("3", "")]).await;
+    assert_eq!(act(&company, &all[0], "terminate", &json!({"endDate": "2026-06-30"})).await.status, 200);
+    let left = &all[0]["id"];
+    let named = company.patch(&at("employees", &all[2]), &json!({"managerId": left})).await;
+    assert_invalid(&named, &[("/managerId", "not_open")]);
+    let it = json!({"id": all[0]["departmentId"]});
+    let headed = company.patch(&at("departments", &it), &json!({"headEmployeeId": left})).await;
+    assert_invalid(&headed, &[("/headEmployeeId", "not_open")]);
+    // Who is led already stays so until somebody else leads them.
+    let renamed = company.patch(&at("employees", &all[1]), &json!({"lastName": "Byron"})).await;
+    assert_eq!((renamed.status.as_u16(), &renamed.body["managerId"]), (200, left), "{renamed:?}");
+    let rehired = act(&company, &all[0], "rehire", &json!({"hireDate": "2026-07-01"})).await;
+    assert_eq!(rehired.status, 200, "{rehired:?}");
+    assert_eq!(company.patch(&at("employees", &all[2]), &json!({"managerId": left})).await.status, 200);
+    assert_eq!(company.patch(&at("departments", &it), &json!({"headEmployeeId": left})).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_chart_has_fifty_levels_and_says_when_there_are_more() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let numbers: Vec<String> = (0..=60).map(|number| number.to_string()).collect();
+    let (mut all, it) = (Vec::new(), department(&company, "IT", &Value::Null).await);
+    let dev = position(&company, "Dev", 100).await;
+    for number in &numbers {
+        all.push(made(&company, "employees", &employee_body(number, &it, &dev)).await);
+    }
+    // A path is built from below, since one upwards has 20 steps at most.
+    for pair in all.windows(2).rev() {
+        let led = company.patch(&at("employees", &pair[1]), &json!({"managerId": pair[0]["id"]})).await;
+        assert_eq!(led.status, 200, "{led:?}");
+    }
+    let chart = company.get("/api/employees/org-chart").await;
+    let depth = std::iter::successors(chart.body["data"].get(0), |node| node["reports"].get(0)).count();
+    assert_eq!((depth, &chart.body["isComplete"]), (50, &json!(false)));
+    let reports = company.get(&format!("{}/reports?depth=all", at("employees", &all[30]))).await;
+    assert_eq!(reports.body["isComplete"], true, "{reports:?}");
+    // Several who have left, one above the other, are passed over.
+    for one in &all[1..40] {
+        assert_eq!(act(&company, one, "terminate", &json!({"endDate": "9999-01-01"})).await.status, 200);
+    }
+    let chart = company.get("/api/employees/org-chart").await;
+    assert_eq!(outline(&chart.body["data"]).matches('(').count(), 22, "{chart:?}");
+    assert_eq!(chart.body["isComplete"], true);
+    assert_eq!(chart.body["data"][0]["reports"][0]["employeeNumber"], "40");
 }

@@ -59,6 +59,7 @@ impl TenantTable {
                 id: owner.to_string(),
                 ulid: owner.ulid().to_string(),
                 target: Target::Record(Kind::User),
+                unless: None,
             });
         }
         references
@@ -85,7 +86,13 @@ impl TenantTable {
                     let mut exists = Expression::new();
                     exists.if_exists("pk").if_absent("deletedAt");
                     let key = key_item(partition.as_str(), &reference.ulid);
-                    transaction.check(Part::Referenced(reference.field), key, exists);
+                    let part = Part::Referenced(reference.clone());
+                    if let Some((attribute, value)) = reference.unless {
+                        exists.if_not_equal(attribute, AttributeValue::S(value.into()));
+                        transaction.check_and_read(part, key, exists);
+                    } else {
+                        transaction.check(part, key, exists);
+                    }
                 }
                 Target::Parent if is_new => {
                     self.check_ancestors::<R>(transaction, record, reference).await?;
@@ -147,17 +154,20 @@ impl TenantTable {
                 return Err(StoreError::Cycle { field });
             }
             let is_parent = parent == reference.id;
-            let can_be = |item: &Item| !is_parent || self.shows(item) && !item.contains_key("deletedAt");
-            let item = self.read(&key, true).await?.filter(can_be);
-            let Some(item) = item else {
-                // A purged ancestor further up ends the path; a deleted parent is no parent.
-                return if is_parent { Err(StoreError::NoSuchReference { field }) } else { Ok(()) };
-            };
+            let item = self.read(&key, true).await?.filter(|item| !is_parent || self.shows(item));
+            if let Some(error) = reference.refuses(item.as_ref()).filter(|_| is_parent) {
+                return Err(error);
+            }
+            // A purged ancestor further up ends the path.
+            let Some(item) = item else { return Ok(()) };
             let above = item.get(field).and_then(|value| value.as_s().ok()).cloned();
             let mut same = Expression::new();
             same.if_exists("pk");
             if is_parent {
                 same.if_absent("deletedAt");
+                if let Some((attribute, value)) = reference.unless {
+                    same.if_not_equal(attribute, AttributeValue::S(value.into()));
+                }
                 if let Some(owners) = &self.owners {
                     let theirs = same.any_of(OWNER, "owner", owners);
                     same.when(theirs);
@@ -186,7 +196,10 @@ impl TenantTable {
         for refusal in refusals {
             match &refusal.role {
                 Part::Record => return Err(self.gone_or_stale(refusal.found.as_ref())),
-                Part::Referenced(field) => return Err(StoreError::NoSuchReference { field }),
+                Part::Referenced(reference) => {
+                    // What refused it may be over already.
+                    return Err(reference.refuses(refusal.found.as_ref()).unwrap_or(StoreError::Busy));
+                }
                 Part::Counted(field, counter) => {
                     return Err(why_not_counted(field, *counter, refusal.found.as_ref()));
                 }
