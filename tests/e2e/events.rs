@@ -27,6 +27,7 @@ const TOUR: &[(&str, u16)] = &[
     ("clients-create", 201),
     ("clients-get", 200),
     ("clients-list", 200),
+    ("clients-export", 200),
     ("clients-update", 200),
     ("clients-delete", 204),
     ("employees-departments-create", 201),

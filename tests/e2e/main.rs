@@ -9,6 +9,7 @@ mod crash;
 mod direct;
 mod employees;
 mod events;
+mod export;
 mod faults;
 mod guard;
 mod health;

@@ -341,6 +341,22 @@ async fn security_events_cost_one_write_each() {
 }
 
 #[tokio::test]
+async fn an_export_costs_what_it_reads_and_one_write() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let body = fields(&nexo, &company, 990, json!({"industry": "Clocks"})).await;
+    for _ in 0..40 {
+        assert_eq!(company.post("/api/clients", &body).await.status, 201);
+    }
+    let export = |query: &str| company.request(Method::GET, &format!("/api/clients/export.csv{query}"));
+    // 40 items of 1 KB, at half a unit for 4 KB. What a filter drops is read, too, and nothing is read twice.
+    for query in ["", "?industry=Clocks", "?industry=None", "?sort=name"] {
+        let (_, spent) = measured(&nexo, 200, export(query)).await;
+        assert_eq!(spent, cost(&["PutItem", "Query"], 5.0, 1.0), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_costs_two_reads_a_minute_and_a_write_an_hour() {
     let nexo = Nexo::start().await;
     let company = warm(&nexo).await;

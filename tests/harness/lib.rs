@@ -12,6 +12,7 @@
 
 pub mod table;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -311,6 +312,15 @@ impl Company<'_> {
         self.put_identity_item(&access).await;
     }
 
+    /// The pages of an export, from the first to the last.
+    pub async fn export(&self, path: &str) -> Vec<Answer> {
+        let mut pages = vec![self.get(path).await];
+        while let Some(next) = next_page(&pages[pages.len() - 1]) {
+            pages.push(self.get(&next).await);
+        }
+        pages
+    }
+
     /// Creates a client of this name and answers it.
     pub async fn client(&self, name: &str) -> Value {
         let answer = self.post("/api/clients", &json!({"name": name})).await;
@@ -377,3 +387,27 @@ impl Answer {
         errors.iter().map(|error| (text(error, "pointer"), text(error, "code"))).collect()
     }
 }
+
+/// Where the page after this one of an export is, if there is one.
+pub fn next_page(page: &Answer) -> Option<String> {
+    assert_eq!(page.status, StatusCode::OK, "{page:?}");
+    let link = page.header("link");
+    let next = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+    assert_eq!(next.is_some(), !link.is_empty(), "{link}");
+    next.map(str::to_owned)
+}
+
+/// The rows of an export's pages, of which only the first has a header, each by the names of its columns.
+pub fn rows(pages: &[Answer]) -> Vec<Row> {
+    let text: String = pages.iter().map(|page| page.body.as_str().unwrap_or_default()).collect();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let names = reader.headers().expect("a header").clone();
+    let row = |row: Result<csv::StringRecord, csv::Error>| -> Row {
+        let cells = row.expect("a row with a cell for each column");
+        names.iter().zip(&cells).map(|(name, cell)| (name.to_owned(), cell.to_owned())).collect()
+    };
+    reader.records().map(row).collect()
+}
+
+/// The cells of a row by the names of their columns.
+pub type Row = BTreeMap<String, String>;

@@ -1,6 +1,6 @@
 //! What a client is, and its rules.
 
-use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource, choice, text};
+use nexo_api::{Column, FieldErrors, FilterKind, FilterParameter, Resource, choice, text};
 use nexo_domain::{Address, ClientId, Email, Money, MultilineText, Permission, Phone, Text, WebUrl, kind};
 use nexo_store::{Record, Reference, Unique};
 use serde::{Deserialize, Serialize};
@@ -153,6 +153,35 @@ impl Resource for Client {
         FilterParameter::OWNER,
         FilterParameter::TAG,
         FilterParameter::NAME,
+    ];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("name"),
+        Column::text("type"),
+        Column::text("legalName"),
+        Column::text("taxId"),
+        Column::labelled("emails"),
+        Column::labelled("phones"),
+        Column::text("website"),
+        Column::text("industry"),
+        Column::text("sizeBand"),
+        Column::number("annualRevenue.amountMinor"),
+        Column::text("annualRevenue.currency"),
+        Column::text("source"),
+        Column::text("billingAddress.line1"),
+        Column::text("billingAddress.line2"),
+        Column::text("billingAddress.city"),
+        Column::text("billingAddress.region"),
+        Column::text("billingAddress.postalCode"),
+        Column::text("billingAddress.country"),
+        Column::text("shippingAddress.line1"),
+        Column::text("shippingAddress.line2"),
+        Column::text("shippingAddress.city"),
+        Column::text("shippingAddress.region"),
+        Column::text("shippingAddress.postalCode"),
+        Column::text("shippingAddress.country"),
+        Column::text("parentId"),
+        Column::text("description"),
+        Column::text("status"),
     ];
 
     fn validate(&self, errors: &mut FieldErrors) {

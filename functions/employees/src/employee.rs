@@ -1,6 +1,6 @@
 //! What an employee is, and its rules.
 
-use nexo_api::{FieldErrors, FilterKind, FilterParameter, Private, Resource, choice, id_of, text};
+use nexo_api::{Column, FieldErrors, FilterKind, FilterParameter, Private, Resource, choice, id_of, text};
 use nexo_domain::{
     Date, DepartmentId, Email, EmployeeId, EmploymentRecordId, Kind, Money, Permission, Phone, PositionId,
     Text, UserId, kind,
@@ -236,6 +236,31 @@ impl Resource for Employee {
         FilterParameter::OWNER,
         FilterParameter::TAG,
         FilterParameter::NAME,
+    ];
+    const COLUMNS: &'static [Column] = &[
+        Column::text("employeeNumber"),
+        Column::text("firstName"),
+        Column::text("lastName"),
+        Column::text("workEmail"),
+        Column::text("phone"),
+        Column::text("departmentId"),
+        Column::text("positionId"),
+        Column::text("managerId"),
+        Column::text("employmentType"),
+        Column::text("hireDate"),
+        Column::text("endDate"),
+        Column::text("userId"),
+        Column::text("workLocation"),
+        Column::text("status"),
+        Column::text("birthDate"),
+        Column::text("personalEmail"),
+        Column::text("emergencyContact.name"),
+        Column::text("emergencyContact.phone"),
+        Column::text("emergencyContact.relation"),
+        Column::number("pay.amountMinor"),
+        Column::text("pay.currency"),
+        Column::text("employmentRecordId"),
+        Column::text("employmentRecordFrom"),
     ];
 
     fn validate(&self, errors: &mut FieldErrors) {

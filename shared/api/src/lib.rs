@@ -2,7 +2,7 @@
 //!
 //! - [`Routes`] binds operations to handlers. An operation states who may call it ([`Access`]), and
 //!   that is checked before its handler runs.
-//! - [`resource`] gives a [`Resource`] its seven routes.
+//! - [`resource`] gives a [`Resource`] its seven routes, and an export as CSV if it names [`Column`]s.
 //! - Extractors read a request; whatever is wrong with it is answered as a [`Problem`] (RFC 9457).
 //! - [`app`] wraps the routes with what surrounds every request: its id, deadline, log line, and an
 //!   answer in our format whatever happens. [`serve`] runs that on Lambda.
@@ -12,8 +12,10 @@
 mod activity;
 mod app;
 mod body;
+mod columns;
 mod context;
 mod denials;
+mod export;
 mod extract;
 mod idempotency;
 mod list;
@@ -31,6 +33,7 @@ mod strict;
 pub use activity::{Activity, ActivityQuery};
 pub use app::{app, app_with_deadline};
 pub use body::{Body, Input, OptionalBody, Patch};
+pub use columns::{Column, Form};
 pub use context::{Caller, RequestContext};
 pub use extract::{Id, IfMatch, Named, SignedIn, Tenant};
 pub use list::{FilterKind, FilterParameter, choice, chosen, id_of, no_parameters, text};

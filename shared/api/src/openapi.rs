@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
 use crate::body::Input;
+use crate::export::{columns, plural};
 use crate::list::{DEFAULT_LIMIT, DEFAULT_SORT, LARGEST_LIMIT, SORTS};
 use crate::routes::{Access, Operation};
 use crate::{Resource, Routes, VERSION};
@@ -130,24 +131,14 @@ impl Draft<'_> {
     }
 
     pub(crate) fn list<R: Resource>(&mut self) {
-        let plural = R::PATH.rsplit('/').next().unwrap_or(R::NAME);
-        self.operation_id = format!("list{}", capital(plural));
-        let sorts: Vec<String> =
-            SORTS.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
+        self.operation_id = format!("list{}", capital(plural::<R>()));
         self.limit("Records on a page");
         self.query(
             "cursor",
             "`nextCursor` of the page before, with the same sort and filters",
             &json!({"type": "string", "minLength": 1}),
         );
-        self.query(
-            "sort",
-            "What to sort by; `-` in front for descending",
-            &json!({"type": "string", "enum": sorts, "default": DEFAULT_SORT}),
-        );
-        for filter in R::FILTERS {
-            self.query(filter.name, filter.summary, &json!({"type": "string", "minLength": 1}));
-        }
+        self.narrowed::<R>();
         let entity = self.entity::<R>();
         let page = format!("{}Page", capital(R::NAME));
         self.components.insert(
@@ -165,6 +156,39 @@ impl Draft<'_> {
             }),
         );
         self.answer = Some(reference(&page));
+    }
+
+    pub(crate) fn export<R: Resource>(&mut self) {
+        self.operation_id = format!("export{}", capital(plural::<R>()));
+        self.query(
+            "cursor",
+            "As it stands in the `Link` of the page before, with the same sort and filters",
+            &json!({"type": "string", "minLength": 1}),
+        );
+        self.narrowed::<R>();
+        let columns: Vec<Value> =
+            columns::<R>().map(|column| json!({"name": column.name, "form": column.form.as_str()})).collect();
+        self.answer = Some(json!({"type": "string", "x-columns": columns}));
+        self.media = "text/csv";
+        self.headers.insert("Content-Disposition".into(), text_header("The name of the file"));
+        self.headers.insert(
+            "Link".into(),
+            text_header("Where the next page is, with `rel=\"next\"` (RFC 8288); not there at the end"),
+        );
+    }
+
+    /// The parameters that narrow and sort a list.
+    fn narrowed<R: Resource>(&mut self) {
+        let sorts: Vec<String> =
+            SORTS.iter().flat_map(|(name, _)| [(*name).to_owned(), format!("-{name}")]).collect();
+        self.query(
+            "sort",
+            "What to sort by; `-` in front for descending",
+            &json!({"type": "string", "enum": sorts, "default": DEFAULT_SORT}),
+        );
+        for filter in R::FILTERS {
+            self.query(filter.name, filter.summary, &json!({"type": "string", "minLength": 1}));
+        }
     }
 
     pub(crate) fn create<R: Resource>(&mut self) {

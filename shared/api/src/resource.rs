@@ -17,7 +17,7 @@ use crate::list::{FilterParameter, ListRequest};
 use crate::parse::{FieldErrors, merge_patch};
 use crate::record::{given, judge, parse_record, read_patch, read_record};
 use crate::routes::Verb;
-use crate::{Access, Code, Described, Id, Operation, Platform, Problem, Routes, shape};
+use crate::{Access, Code, Column, Described, Id, Operation, Platform, Problem, Routes, export, shape};
 
 /// What differs from one resource to the next.
 pub trait Resource: Record + Described {
@@ -46,6 +46,9 @@ pub trait Resource: Record + Described {
     /// a rule across fields looks at. A PATCH of any other is one call to the store.
     const JUDGED_TOGETHER: &'static [&'static str];
 
+    /// The columns of its own fields, for a resource that is exported as CSV.
+    const COLUMNS: &'static [Column] = &[];
+
     /// Fields that not everybody who reads the record may read.
     const PRIVATE: Option<Private> = None;
 
@@ -68,17 +71,18 @@ pub struct Private {
     pub fields: &'static [&'static str],
 }
 
-/// The seven routes of a resource.
+/// The seven routes of a resource, and its export if it names columns.
 pub fn resource<R: Resource>(platform: &Platform) -> Routes {
     let [list, create, get, replace, merge, delete, restore] = operations::<R>();
-    Routes::new(platform, R::PATH)
+    let routes = Routes::new(platform, R::PATH)
         .on(list, handle_list::<R>)
         .on(create, handle_create::<R>)
         .on(get, handle_get::<R>)
         .on(replace, handle_replace::<R>)
         .on(merge, handle_merge::<R>)
         .on(delete, handle_delete::<R>)
-        .on(restore, handle_restore::<R>)
+        .on(restore, handle_restore::<R>);
+    if R::COLUMNS.is_empty() { routes } else { routes.on(export::operation::<R>(), export::handle::<R>) }
 }
 
 /// The routes of a resource that is listed and read like any other, and written in ways of its own.
@@ -188,12 +192,15 @@ struct Page<'a, R: Record> {
 /// A record as far as the caller may read it.
 #[derive(Serialize)]
 #[serde(untagged, bound = "R: Record")]
-enum Shown<'a, R: Record> {
+pub(crate) enum Shown<'a, R: Record> {
     Whole(&'a Entity<R>),
     Part(Map<String, Value>),
 }
 
-fn shown<'a, R: Resource>(tenant: &Tenant, entity: &'a Entity<R>) -> Result<Shown<'a, R>, Problem> {
+pub(crate) fn shown<'a, R: Resource>(
+    tenant: &Tenant,
+    entity: &'a Entity<R>,
+) -> Result<Shown<'a, R>, Problem> {
     match R::PRIVATE {
         Some(private) if !tenant.reaches(private.permission, entity.input.owner_id) => {
             let mut members = members(entity)?;
@@ -457,7 +464,7 @@ async fn with_current<R: Resource>(
     }
 }
 
-fn cursors(platform: &Platform) -> Result<&CursorKey, Problem> {
+pub(crate) fn cursors(platform: &Platform) -> Result<&CursorKey, Problem> {
     platform.cursors.as_ref().ok_or_else(|| Problem::internal(&"this function has no cursor key"))
 }
 

@@ -38,6 +38,8 @@ word_enum! {
         Removal = "removal",
         /// The user made, changed or deleted a role of the account's own.
         RoleChange = "role_change",
+        /// The user began to export records. It is noted before any is read.
+        Export = "export",
         /// The user tried what needs a permission that is lacking.
         PermissionDenied = "permission_denied",
     }

@@ -39,7 +39,7 @@ pub use directory::{
 pub use error::StoreError;
 pub use events::{Actor, EventPage, EventQuery, SecurityEvent};
 pub use invitations::{MailLimit, Offer};
-pub use list::{Filter, ListQuery, Listed, Order};
+pub use list::{Filter, ListQuery, Listed, Order, Walk};
 pub use members::{Account, Member, MemberChange, MemberRefusal};
 pub use meter::{Meter, Usage};
 pub use record::{Beside, Counter, Entity, Input, Record, Reference, Target, Tree, Unique};

@@ -1,5 +1,7 @@
 //! Pages of an account's records.
 
+use std::marker::PhantomData;
+
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use nexo_domain::{IdKind, Kind, UserId};
 use nexo_tenant_key::{Partition, Position};
@@ -95,14 +97,7 @@ impl TenantTable {
     pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
         let index = query.order.index();
-        let mut conditions =
-            Conditions::of(&query.filters, self.owners.as_deref(), query.order, &index, &partition);
-        for filter in &query.filters {
-            if let Filter::Within(attribute, kind, tree, top) = filter {
-                let forest = self.forest(*kind, tree.field).await?;
-                conditions.within(attribute, *kind, forest.down(ulid_of(top)));
-            }
-        }
+        let conditions = self.conditions(query, &index, &partition).await?;
         let filtered = conditions.filter.is_some() && (!query.filters.is_empty() || self.owners.is_some());
         let mut found: Vec<Item> = Vec::new();
         let mut start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
@@ -140,6 +135,48 @@ impl TenantTable {
         };
         let records = found.into_iter().map(Entity::from_item).collect::<Result<_, _>>()?;
         Ok(Listed { records, next })
+    }
+
+    /// Goes through the account's records of one kind, of which each read looks at what one answer of the store
+    /// holds, 1 MB, and everything found is handed over. [`TenantTable::list`] reads ahead instead, to fill pages
+    /// and to know where the list ends.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn walk<R: Record>(&self, query: &ListQuery) -> Result<Walk<'_, R>, StoreError> {
+        let partition = self.scope.partition(R::Kind::KIND);
+        let index = query.order.index();
+        let conditions = self.conditions(query, &index, &partition).await?;
+        let start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
+        let (descending, left) = (query.descending, query.limit);
+        Ok(Walk {
+            table: self,
+            index,
+            conditions,
+            descending,
+            left,
+            start,
+            is_over: false,
+            records: PhantomData,
+        })
+    }
+
+    /// The conditions of a list, for which a tree may have to be read.
+    async fn conditions(
+        &self,
+        query: &ListQuery,
+        index: &Index,
+        partition: &Partition,
+    ) -> Result<Conditions, StoreError> {
+        let mut conditions =
+            Conditions::of(&query.filters, self.owners.as_deref(), query.order, index, partition);
+        for filter in &query.filters {
+            if let Filter::Within(attribute, kind, tree, top) = filter {
+                let forest = self.forest(*kind, tree.field).await?;
+                conditions.within(attribute, *kind, forest.down(ulid_of(top)));
+            }
+        }
+        Ok(conditions)
     }
 
     /// Whether any of the account's records of one kind passes `filter`, as they are after all writes that
@@ -224,6 +261,46 @@ impl TenantTable {
             next: answer.last_evaluated_key,
             items: answer.items.unwrap_or_default(),
         })
+    }
+}
+
+/// A way through a list, read by read: see [`TenantTable::walk`].
+pub struct Walk<'a, R> {
+    table: &'a TenantTable,
+    index: Index,
+    conditions: Conditions,
+    descending: bool,
+    left: usize,
+    start: Option<Item>,
+    is_over: bool,
+    records: PhantomData<R>,
+}
+
+impl<R: Record> Walk<'_, R> {
+    /// Reads on. There may be nothing in one read, and more in the next.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn step(&mut self) -> Result<Vec<Entity<R>>, StoreError> {
+        if self.is_done() {
+            return Ok(Vec::new());
+        }
+        let start = self.start.take();
+        let page = self.table.page(&self.index, &self.conditions, self.descending, self.left, start).await?;
+        self.is_over = page.next.is_none();
+        self.start = page.next;
+        self.left = self.left.saturating_sub(page.items.len());
+        page.items.into_iter().map(Entity::from_item).collect()
+    }
+
+    /// Whether the list has ended, or as many records were found as were asked for.
+    pub fn is_done(&self) -> bool {
+        self.is_over || self.left == 0
+    }
+
+    /// Where the list goes on; `None` where it has ended.
+    pub fn position(&self) -> Option<Position> {
+        self.start.as_ref().and_then(|key| position(&self.index, key))
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn errors(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 /// A client with a value in every field, as it is sent.
-fn full() -> Value {
+pub(crate) fn full() -> Value {
     serde_json::json!({
         "name": "Analytical Engines", "type": "company", "legalName": "Analytical Engines Ltd",
         "taxId": "GB 123 456", "externalId": "erp-17", "tags": ["vip", "north"],

@@ -4,7 +4,8 @@
 use serde_json::{Map, Value};
 
 /// Says what of them does not change what is valid.
-const NOTES: [&str; 6] = ["description", "default", "examples", "format", "pattern", "writeOnly"];
+const NOTES: [&str; 7] =
+    ["description", "default", "examples", "format", "pattern", "writeOnly", "x-columns"];
 
 /// What is wrong with `value`, each with its place; nothing when it fits.
 pub(super) fn check(description: &Value, schema: &Value, value: &Value, at: &str) -> Vec<String> {

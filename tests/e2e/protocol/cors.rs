@@ -47,7 +47,16 @@ async fn answers_to_the_portal_may_be_read_also_the_refusals() {
         assert_eq!(answer.header("access-control-allow-origin"), PORTAL);
         assert_eq!(answer.header("access-control-allow-credentials"), "true");
         let exposed: Vec<_> = answer.header("access-control-expose-headers").split(',').collect();
-        for name in ["etag", "location", "x-request-id", "retry-after", "ratelimit", "ratelimit-policy"] {
+        for name in [
+            "content-disposition",
+            "etag",
+            "link",
+            "location",
+            "ratelimit",
+            "ratelimit-policy",
+            "retry-after",
+            "x-request-id",
+        ] {
             assert!(exposed.contains(&name), "{name}: {exposed:?}");
         }
         assert_eq!(answer.header("access-control-allow-methods"), "", "for preflights only");
