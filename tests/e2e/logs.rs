@@ -193,10 +193,14 @@ async fn nothing_secret_and_nothing_personal_is_ever_logged() {
     let log = nexo.log();
     assert!(log.len() > 6 * 20, "{}", log.len());
     for line in &log {
-        for secret in &secrets {
-            assert!(!line.to_lowercase().contains(&secret.to_lowercase()), "{secret} is in {line}");
-        }
         let line: Value = serde_json::from_str(line).unwrap();
+        let mut said = line.clone();
+        // Random letters may spell anything.
+        said["requestId"] = Value::Null;
+        let said = said.to_string().to_lowercase();
+        for secret in &secrets {
+            assert!(!said.contains(&secret.to_lowercase()), "{secret} is in {line}");
+        }
         for name in names(&line) {
             let known = [
                 "timestamp",
