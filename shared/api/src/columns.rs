@@ -203,7 +203,7 @@ impl Place {
         match c {
             ',' | ';' | '\t' | '\r' | '\n' => Self::Separated,
             // Programs drop them from where a cell begins.
-            '"' | '\'' => self,
+            c if matches!(c, '"' | '\'') || c.is_whitespace() => self,
             _ => Self::Within,
         }
     }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use nexo_domain::SecurityEventType;
-use serde_json::{Map, Value};
+use nexo_tenant_key::Position;
 
 use crate::body::members;
 use crate::columns::{AFTER, BEFORE, Column};
@@ -17,16 +17,25 @@ use crate::resource::{cursors, shown};
 use crate::routes::Verb;
 use crate::{Access, Operation, Platform, Problem, RequestContext, Resource, shape};
 
-/// Rows of a page.
+/// The most rows of a page.
 const MOST_ROWS: usize = 1000;
+
+/// What one read looks at: a page is done when another one may not fit.
+const READ_ROWS: usize = 500;
 
 /// With so many bytes a page is done. A read adds 2 MB at most, as it is 1 MB of items, in which each byte can
 /// be a quotation mark, and so two. In Lambda's answer, which is JSON, each of those is two again: and 6 MB are
 /// what that may have.
 const ENOUGH_BYTES: usize = 1_000_000;
 
-/// Reads of a page, where filters let little through.
-const MOST_READS: usize = 20;
+/// Reads of a page, where filters let little through: 2,500 records, or 5 MB, are about 640 read units.
+const MOST_READS: usize = 5;
+
+/// How long an export may take. A cursor that is older would be an export that nothing was noted of.
+const LONGEST_SECONDS: i64 = 24 * 60 * 60;
+
+/// Between the moment an export began, in a cursor, and the place where it goes on.
+const BEGUN: char = '~';
 
 const FIRST: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 const FURTHER: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=absent");
@@ -75,35 +84,43 @@ pub(crate) async fn handle<R: Resource>(
     // An export goes on in the session that began it, and with the columns that it began with.
     let route = format!("{path} {} {}", caller.session, names.join(","));
     let mut wanted = ListRequest::read(&query, R::FILTERS, &route, tenant.scope(), cursors)?;
+    let now = platform.clock.now_seconds();
+    let begun = wanted.query.after.as_mut().map_or(Some(now), take_begin);
+    let begun = begun.filter(|begun| now - begun < LONGEST_SECONDS).ok_or_else(Problem::invalid_cursor)?;
     let is_first = wanted.query.after.is_none();
     if is_first {
         // Before anything is read: what is not noted is not exported.
-        let parameters: Map<String, Value> =
-            given.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+        // By which filters it was narrowed, and not to whom: events are kept longer than deleted records.
+        let filters: Vec<&str> =
+            given.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "sort").collect();
         let event = context.event(SecurityEventType::Export).with("resource", R::NAME);
-        let event =
-            event.with("parameters", parameters).with("private", R::PRIVATE.is_some() && private.is_none());
+        let event = event.with("filters", filters).with("private", R::PRIVATE.is_some() && private.is_none());
         platform.directory(context.meter()).note(&caller.account, &caller.user, &event).await?;
     }
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     if is_first {
         rows.write_record(&names).map_err(|error| Problem::internal(&error))?;
     }
-    wanted.query.limit = MOST_ROWS;
+    wanted.query.limit = READ_ROWS;
     let mut walk = tenant.walk::<R>(&wanted.query).await?;
+    let mut count = 0;
     for _ in 0..MOST_READS {
         for entity in walk.step().await? {
+            count += 1;
             let record = members(&shown(&tenant, &entity)?)?;
             let cells = columns.iter().map(|column| column.cell(&record));
             rows.write_record(cells).map_err(|error| Problem::internal(&error))?;
         }
         rows.flush().map_err(|error| Problem::internal(&error))?;
-        if walk.is_done() || rows.get_ref().len() >= ENOUGH_BYTES {
+        let is_full = count + READ_ROWS > MOST_ROWS || rows.get_ref().len() >= ENOUGH_BYTES;
+        if walk.is_done() || is_full {
             break;
         }
     }
-    let next =
-        walk.position().map(|position| cursors.seal(tenant.scope(), &route, &wanted.bound_to, &position));
+    let next = walk.position().map(|position| {
+        let position = Position { record: format!("{begun}{BEGUN}{}", position.record), ..position };
+        cursors.seal(tenant.scope(), &route, &wanted.bound_to, &position)
+    });
     let next = next.transpose().map_err(|error| Problem::internal(&error))?;
     let body = rows.into_inner().map_err(|error| Problem::internal(&error))?;
     let mut response = (StatusCode::OK, body).into_response();
@@ -120,6 +137,14 @@ pub(crate) async fn handle<R: Resource>(
 /// The last word of the resource's path, such as `clients`.
 pub(crate) fn plural<R: Resource>() -> &'static str {
     R::PATH.rsplit('/').next().unwrap_or(R::NAME)
+}
+
+/// When the export of a cursor began, in seconds of Unix time; the cursor then is that of a list.
+fn take_begin(cursor: &mut Position) -> Option<i64> {
+    let (begun, record) = cursor.record.split_once(BEGUN)?;
+    let (begun, record) = (begun.parse().ok()?, record.to_owned());
+    cursor.record = record;
+    Some(begun)
 }
 
 /// What narrows and sorts the list. A page's size is not the caller's to choose.

@@ -146,14 +146,8 @@ impl ListRequest {
         for (name, value, _) in &wanted {
             bound_to.extend(["\u{1f}", name, "=", value]);
         }
-        let after = cursor.map(|cursor| cursors.open(scope, route, &bound_to, &cursor)).transpose().map_err(
-            |_| {
-                Problem::new(
-                    Code::InvalidCursor,
-                    "Use `nextCursor` of the page before, with the same filters and sort.",
-                )
-            },
-        )?;
+        let after = cursor.map(|cursor| cursors.open(scope, route, &bound_to, &cursor)).transpose();
+        let after = after.map_err(|_| Problem::invalid_cursor())?;
         let filters = wanted
             .into_iter()
             .map(|(_, value, kind)| match kind {

@@ -270,6 +270,11 @@ impl Problem {
         Self::invalid(FieldErrors::one(pointer, code, message))
     }
 
+    /// 400: the cursor is of no page of this list.
+    pub(crate) fn invalid_cursor() -> Self {
+        Self::new(Code::InvalidCursor, "Use the cursor of the page before as it was given, or begin again.")
+    }
+
     /// 400 for one query parameter.
     pub fn invalid_parameter(name: &str, message: impl Into<String>) -> Self {
         Self::new(Code::InvalidParameter, format!("The parameter `{name}` {}.", message.into()))

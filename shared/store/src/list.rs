@@ -137,9 +137,9 @@ impl TenantTable {
         Ok(Listed { records, next })
     }
 
-    /// Goes through the account's records of one kind, of which each read looks at what one answer of the store
-    /// holds, 1 MB, and everything found is handed over. [`TenantTable::list`] reads ahead instead, to fill pages
-    /// and to know where the list ends.
+    /// Goes through the account's records of one kind: each read looks at `query.limit` records, or at the 1 MB of
+    /// one answer of the store, and everything found is handed over. [`TenantTable::list`] reads ahead instead, to
+    /// fill pages and to know where the list ends.
     ///
     /// # Errors
     /// When the store does not answer.
@@ -148,13 +148,12 @@ impl TenantTable {
         let index = query.order.index();
         let conditions = self.conditions(query, &index, &partition).await?;
         let start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
-        let (descending, left) = (query.descending, query.limit);
         Ok(Walk {
             table: self,
             index,
             conditions,
-            descending,
-            left,
+            descending: query.descending,
+            limit: query.limit,
             start,
             is_over: false,
             records: PhantomData,
@@ -270,7 +269,7 @@ pub struct Walk<'a, R> {
     index: Index,
     conditions: Conditions,
     descending: bool,
-    left: usize,
+    limit: usize,
     start: Option<Item>,
     is_over: bool,
     records: PhantomData<R>,
@@ -286,16 +285,15 @@ impl<R: Record> Walk<'_, R> {
             return Ok(Vec::new());
         }
         let start = self.start.take();
-        let page = self.table.page(&self.index, &self.conditions, self.descending, self.left, start).await?;
+        let page = self.table.page(&self.index, &self.conditions, self.descending, self.limit, start).await?;
         self.is_over = page.next.is_none();
         self.start = page.next;
-        self.left = self.left.saturating_sub(page.items.len());
         page.items.into_iter().map(Entity::from_item).collect()
     }
 
-    /// Whether the list has ended, or as many records were found as were asked for.
+    /// Whether the list has ended.
     pub fn is_done(&self) -> bool {
-        self.is_over || self.left == 0
+        self.is_over
     }
 
     /// Where the list goes on; `None` where it has ended.

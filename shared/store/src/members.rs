@@ -212,8 +212,8 @@ impl TenantTable {
             Updated::Done(item) => read(item),
             Updated::Refused(Some(item)) if stamp.wrote(&item) => read(item),
             Updated::Refused(found) => match found.as_ref().and_then(version) {
-                Some(version) if expected.is_some() => Err(StoreError::Stale { version }),
-                _ => Err(StoreError::Busy),
+                Some(version) => Err(StoreError::Stale { version }),
+                None => Err(StoreError::Busy),
             },
         }
     }

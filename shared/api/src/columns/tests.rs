@@ -111,6 +111,10 @@ fn no_text_begins_a_formula() {
         ("a;\"=1\"", "a;\"'=1\""),
         ("'=1", "''=1"),
         ("\"=1\"", "\"'=1\""),
+        // Programs drop white space from where a cell begins.
+        (" =1", " '=1"),
+        ("a; =1", "a; '=1"),
+        ("a,\u{a0}\" +1", "a,\u{a0}\" '+1"),
         // Nothing is done to what begins none.
         ("", ""),
         ("a=1+1", "a=1+1"),
@@ -118,6 +122,7 @@ fn no_text_begins_a_formula() {
         ("'quoted'", "'quoted'"),
         ("ada@acme.example", "ada@acme.example"),
         ("a; b - c", "a; b - c"),
+        ("a = b", "a = b"),
     ] {
         assert_eq!(guarded(text), cell);
         assert_eq!(unguarded(cell), text);
@@ -130,8 +135,9 @@ fn no_text_begins_a_formula() {
 
 /// What a spreadsheet would see of a text, whatever it splits at.
 fn begins_no_formula(text: &str) -> bool {
-    text.split([',', ';', '\t', '\r', '\n'])
-        .all(|cell| !cell.trim_start_matches('"').starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']))
+    text.split([',', ';', '\t', '\r', '\n']).all(|cell| {
+        !cell.trim_start_matches([' ', '"']).starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠'])
+    })
 }
 
 /// Texts of what matters here, and of anything.

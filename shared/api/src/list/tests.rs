@@ -211,7 +211,7 @@ fn the_limit_and_the_order_of_parameters_may_change_between_pages() {
 #[tokio::test]
 async fn a_cursor_of_another_list_is_refused() {
     let cursor = cursor_of("sort=name&status=lead");
-    let expected = "Use `nextCursor` of the page before, with the same filters and sort.";
+    let expected = "Use the cursor of the page before as it was given, or begin again.";
     for other in [
         "",
         "sort=name",
