@@ -7,7 +7,7 @@ mod emulator;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lambda_http::request::LambdaRequest;
-use nexo_local::{CONSUMERS, FUNCTIONS};
+use nexo_local::{CONSUMERS, FUNCTIONS, INSPECTOR};
 use nexo_tests::{Nexo, project};
 use serde_json::{Value, json};
 
@@ -34,6 +34,8 @@ const TOUR: &[(&str, u16)] = &[
     ("employees-positions-create", 201),
     ("employees-list", 200),
     ("employees-org-chart", 200),
+    ("uploads-create", 201),
+    ("uploads-list", 200),
     ("users-list", 200),
     ("users-roles-create", 201),
     ("users-api-keys-create", 201),
@@ -43,6 +45,9 @@ const TOUR: &[(&str, u16)] = &[
 
 /// Every event of the table's stream, with the subject of the mail to Ada that it has sent.
 const OF_THE_STREAM: &[(&str, &str)] = &[("mail-new-sign-in", "New sign-in to your account")];
+
+/// Every event of the bucket.
+const OF_THE_BUCKET: &[&str] = &["files-arrived"];
 
 fn file(name: &str) -> String {
     let path = project().join("events").join(name).with_extension("json");
@@ -87,6 +92,7 @@ fn learn(learnt: &mut BTreeMap<&'static str, String>, name: &str, body: &Value) 
         ("{{ACCESS_TOKEN}}", "accessToken", "auth-login"),
         ("{{REFRESH_TOKEN}}", "refreshToken", "auth-login"),
         ("{{CLIENT_ID}}", "id", "clients-create"),
+        ("{{FILE_ID}}", "id", "uploads-create"),
     ] {
         if name == from {
             learnt.insert(placeholder, body[member].as_str().expect(member).to_owned());
@@ -134,6 +140,30 @@ async fn every_event_of_the_stream_goes_through_its_filter_and_its_function() {
     assert_eq!(called, consumers, "functions with an event of the stream, and functions of the stream");
 }
 
+#[tokio::test]
+async fn every_event_of_the_bucket_goes_through_its_function() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    for name in OF_THE_BUCKET {
+        // Of an object that nobody announced, and of one that was looked at before.
+        let reply = nexo.server().invoke(INSPECTOR, file(name).into_bytes()).await;
+        assert_eq!(reply, Ok(b"null".to_vec()), "{name}: {:?}", nexo.log().last());
+        let parsed: Value = serde_json::from_str(&file(name)).unwrap();
+        let key = parsed["Records"][0]["s3"]["object"]["key"].as_str().unwrap();
+        assert!(nexo.log().last().unwrap().contains("object without a file"), "{:?}", nexo.log().last());
+        let announced = company.post("/api/uploads", &crate::uploads::announcement("a.pdf")).await;
+        company.upload(&announced.body, crate::uploads::PDF).await;
+        let own = format!(
+            "a/{}/{}",
+            company.account(),
+            nexo_tests::table::ulid(announced.body["id"].as_str().unwrap())
+        );
+        let reply = nexo.server().invoke(INSPECTOR, file(name).replace(key, &own).into_bytes()).await;
+        assert_eq!(reply, Ok(b"null".to_vec()));
+        assert!(nexo.log().last().unwrap().contains("file finished before"), "{:?}", nexo.log().last());
+    }
+}
+
 #[test]
 fn every_event_is_in_the_tour() {
     let files = std::fs::read_dir(project().join("events")).unwrap();
@@ -142,5 +172,6 @@ fn every_event_is_in_the_tour() {
         names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect();
     let tour = TOUR.iter().map(|(name, _)| (*name).to_owned());
     let of_the_stream = OF_THE_STREAM.iter().map(|(name, _)| (*name).to_owned());
-    assert_eq!(events, tour.chain(of_the_stream).collect());
+    let of_the_bucket = OF_THE_BUCKET.iter().map(|name| (*name).to_owned());
+    assert_eq!(events, tour.chain(of_the_stream).chain(of_the_bucket).collect());
 }

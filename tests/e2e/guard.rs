@@ -154,8 +154,8 @@ async fn a_function_that_takes_api_keys_cannot_write_them() {
     let own = nexo.register().await;
     for function in nexo.server().template().functions.keys() {
         let token = nexo.function_token(function);
-        let takes_keys =
-            ["ClientsFunction", "EmployeesFunction", "UsersFunction"].contains(&function.as_str());
+        let takes_keys = ["ClientsFunction", "EmployeesFunction", "UploadsFunction", "UsersFunction"]
+            .contains(&function.as_str());
         for (tag, operation, may) in [
             ("KEY", "GetItem", takes_keys),
             ("KEY", "UpdateItem", false),
@@ -322,7 +322,8 @@ async fn only_a_function_of_records_gets_an_accounts_credentials() {
     let account = other.account();
     for function in nexo.server().template().functions.keys() {
         let given = nexo.assume(&nexo.function_token(function), role, &account).await;
-        let of_records = ["ClientsFunction", "EmployeesFunction"].contains(&function.as_str());
+        let of_records =
+            ["ClientsFunction", "EmployeesFunction", "UploadsFunction"].contains(&function.as_str());
         assert_eq!(given.is_ok(), of_records, "{function}: {given:?}");
     }
     // Nor does an account's session lead to another's, and the tag is one account, never a pattern.

@@ -21,4 +21,5 @@ mod openapi;
 mod protocol;
 mod roadmap;
 mod units;
+mod uploads;
 mod users;

@@ -398,3 +398,32 @@ async fn a_key_costs_two_reads_a_minute_and_a_write_an_hour() {
     // The public keys are an hour old, and a key does not need them.
     assert_eq!(spent, noted);
 }
+
+#[tokio::test]
+async fn a_file_costs_its_record_and_the_sum_of_bytes() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    assert_eq!(company.get("/api/uploads").await.status, 200);
+    let announcement = crate::uploads::announcement("a.pdf");
+    let request = |method: Method, path: &str| company.request(method, path);
+
+    // The table's part of the record twice, its entries in both indexes, and the sum twice.
+    let (file, spent) = measured(&nexo, 201, request(Method::POST, "/api/uploads").json(&announcement)).await;
+    assert_eq!(spent, cost(&["TransactWriteItems"], 0.0, 6.0));
+    let path = format!("/api/uploads/{}", file.body["id"].as_str().unwrap());
+
+    // What was announced, consistently; then a change of the record, which moves an entry.
+    let ((), calls) = nexo.calls_of(company.upload(&file.body, crate::uploads::PDF)).await;
+    assert_eq!(cost_of(&calls), cost(&["GetItem", "UpdateItem"], 1.0, 4.0));
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &path)).await;
+    assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &format!("{path}/download"))).await;
+    assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
+    let renamed = request(Method::PATCH, &path).json(&json!({"name": "b.pdf"}));
+    let (_, spent) = measured(&nexo, 200, renamed).await;
+    assert_eq!(spent, cost(&["GetItem", "UpdateItem"], 1.0, 5.0));
+    let (_, spent) = measured(&nexo, 204, request(Method::DELETE, &path)).await;
+    assert_eq!(spent, cost(&["GetItem", "TransactWriteItems"], 1.0, 6.0));
+    let (_, spent) = measured(&nexo, 200, request(Method::POST, &format!("{path}/restore"))).await;
+    assert_eq!(spent, cost(&["GetItem", "TransactWriteItems"], 1.0, 6.0));
+}

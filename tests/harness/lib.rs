@@ -161,6 +161,20 @@ impl Nexo {
         answer.body["data"].as_array().expect("mails").clone()
     }
 
+    /// Makes the request that an upload's announcement was answered with.
+    pub async fn put_object(&self, upload: &Value, bytes: Vec<u8>) -> reqwest::Response {
+        let mut request = self.http.put(upload["url"].as_str().expect("an address"));
+        for (name, value) in upload["headers"].as_object().expect("headers") {
+            request = request.header(name, value.as_str().expect("text"));
+        }
+        request.body(bytes).send().await.expect("an answer")
+    }
+
+    /// Waits until whatever has arrived in the bucket was looked at.
+    pub async fn settled(&self) {
+        self.server.files().expect("a bucket").catch_up().await;
+    }
+
     /// What `work` asked of the store, with what came of it.
     pub async fn calls_of<T>(&self, work: impl Future<Output = T>) -> (T, Vec<Arc<StoreCall>>) {
         let before = self.door().log().last_seq();
@@ -319,6 +333,13 @@ impl Company<'_> {
             pages.push(self.get(&next).await);
         }
         pages
+    }
+
+    /// Sends a file's bytes to where its announcement was answered to, and waits until they were looked at.
+    pub async fn upload(&self, announced: &Value, bytes: &[u8]) {
+        let answer = self.nexo.put_object(&announced["upload"], bytes.to_vec()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.text().await);
+        self.nexo.settled().await;
     }
 
     /// Creates a client of this name and answers it.

@@ -32,9 +32,18 @@ impl Nexo {
         answer.unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
+    /// The secret access key and the session token that `token`'s holder gets for a role and an account.
+    pub async fn credentials(&self, token: &str, role: &str, account: &str) -> (String, String) {
+        self.ask_sts(token, role, account).await.unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
     /// What STS answers to `token`'s holder who asks for a role (an ARN) and an account: a session token,
     /// or XML.
     pub async fn assume(&self, token: &str, role: &str, account: &str) -> Result<String, String> {
+        self.ask_sts(token, role, account).await.map(|(_, token)| token)
+    }
+
+    async fn ask_sts(&self, token: &str, role: &str, account: &str) -> Result<(String, String), String> {
         let form = format!(
             "Action=AssumeRole&Version=2011-06-15&RoleArn={role}&RoleSessionName=test&DurationSeconds=3600\
              &Tags.member.1.Key=account&Tags.member.1.Value={account}"
@@ -46,9 +55,11 @@ impl Nexo {
             .expect("a request");
         let answer = self.door().handle(request).await.expect("an answer");
         let text = String::from_utf8(answer.body().to_vec()).expect("text");
-        let token =
-            text.split_once("<SessionToken>").and_then(|(_, rest)| rest.split_once("</SessionToken>"));
-        token.map(|(token, _)| token.to_owned()).ok_or(text)
+        let part = |name: &str| {
+            let (_, rest) = text.split_once(&format!("<{name}>"))?;
+            rest.split_once(&format!("</{name}>")).map(|(part, _)| part.to_owned())
+        };
+        part("SecretAccessKey").zip(part("SessionToken")).ok_or(text)
     }
 
     /// One call in DynamoDB's protocol, with any token or none.

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use nexo_api::{LogSink, Platform, Routes};
+use nexo_files::{Bucket, BucketConfig};
+use nexo_store::StoreConfig;
 
 use crate::FunctionHandle;
-use crate::gateway::consumer;
+use crate::gateway::{consumer, fallible};
 use crate::mailbox::Mailbox;
 
 /// A function's environment, as the template gives it.
@@ -24,6 +28,12 @@ pub const FUNCTIONS: &[(&str, MakeRoutes)] = &[
     ("EmployeesFunction", |platform, _| Ok(employees::routes(platform))),
     ("FallbackFunction", |platform, _| Ok(fallback::routes(platform))),
     ("HealthFunction", |platform, _| Ok(health::routes(platform))),
+    ("UploadsFunction", |platform, environment| {
+        // It signs, with accounts' credentials, and calls nothing.
+        let nobody = Credentials::new("none", "none", None, None, "local");
+        let bucket = bucket(environment, nobody, StoreConfig::https(), platform);
+        Ok(uploads::routes(platform, bucket))
+    }),
     ("UsersFunction", |platform, _| Ok(users::routes(platform))),
 ];
 
@@ -41,6 +51,39 @@ pub const CONSUMERS: &[(&str, MakeConsumer)] = &[("MailFunction", |environment, 
         async move { sender.send(event).await }
     }))
 })];
+
+/// The function that new objects of the bucket are told to, by its logical id in `template.yaml`.
+pub const INSPECTOR: &str = "FilesFunction";
+
+/// Makes the function that new objects of the bucket are told to.
+pub(crate) fn inspector(platform: &Platform, bucket: Bucket) -> FunctionHandle {
+    let inspector = Arc::new(files::Inspector::new(platform, bucket));
+    fallible(move |event| {
+        let inspector = inspector.clone();
+        async move { inspector.inspect(event).await }
+    })
+}
+
+/// The bucket, as a function's environment names it.
+pub(crate) fn bucket(
+    environment: &Environment,
+    own_role: Credentials,
+    http: SharedHttpClient,
+    platform: &Platform,
+) -> Bucket {
+    let value = |name: &str| environment.get(name).cloned();
+    Bucket::new(BucketConfig {
+        name: value("NEXO_BUCKET").unwrap_or_default(),
+        region: SIGNING_REGION.to_owned(),
+        endpoint: value("NEXO_S3_ENDPOINT"),
+        own_role,
+        http,
+        clock: platform.clock.clone(),
+    })
+}
+
+/// A region that compatible servers know; the embedded ones know none.
+pub(crate) const SIGNING_REGION: &str = "us-east-1";
 
 /// The settings of `auth`, from its environment.
 pub fn auth_settings(environment: &Environment) -> auth::Settings {

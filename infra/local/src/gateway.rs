@@ -8,7 +8,7 @@
 //! Source: <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api.html>.
 
 mod answer;
-mod cors;
+pub(crate) mod cors;
 mod event;
 mod function;
 mod limits;
@@ -38,8 +38,8 @@ use function::FunctionError;
 use limits::{AddressLimit, Throttles};
 use route::{Matched, Routes};
 
-pub(crate) use function::consumer;
 pub use function::{FunctionHandle, function};
+pub(crate) use function::{consumer, fallible};
 
 /// The gateway's limit on a request's body.
 const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
@@ -84,6 +84,8 @@ struct Inner {
     addresses: Option<AddressLimit>,
     cors: Option<CorsRules>,
     local_routes: Option<Router>,
+    /// What the paths of the bucket begin with.
+    bucket: Option<String>,
     clock: Clock,
 }
 
@@ -95,7 +97,7 @@ impl std::fmt::Debug for Gateway {
 
 impl Gateway {
     /// A gateway with the routes, CORS and limits of `template`, and the code of its functions by
-    /// logical id. `local_routes` answer paths under `/dev/`, past all limits.
+    /// logical id. `local_routes` answer paths under `/dev/` and the bucket's, past all limits.
     ///
     /// # Errors
     /// Functions and code do not match, or a route cannot be matched.
@@ -131,6 +133,7 @@ impl Gateway {
                 addresses: template.ip_rate_limit.map(AddressLimit::new),
                 cors: template.api.cors.as_ref().map(CorsRules::new),
                 local_routes,
+                bucket: template.bucket.as_ref().map(|bucket| format!("/{}/", bucket.name)),
                 clock,
             }),
         })
@@ -140,7 +143,7 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let inner = &self.inner;
         if let Some(router) = &inner.local_routes
-            && request.uri().path().starts_with(LOCAL_PREFIX)
+            && inner.is_local(request.uri().path())
         {
             let Ok(response) = router.clone().oneshot(request).await;
             return response;
@@ -179,6 +182,12 @@ impl Gateway {
 }
 
 impl Inner {
+    /// Whether a path is none of the API's.
+    fn is_local(&self, path: &str) -> bool {
+        path.starts_with(LOCAL_PREFIX)
+            || self.bucket.as_ref().is_some_and(|bucket| path.starts_with(bucket.as_str()))
+    }
+
     /// Preflight, route, throttle, size, function.
     async fn pass(&self, request: Request<Body>, peer: SocketAddr, id: &str, now_ms: u64) -> Response<Body> {
         let (parts, body) = request.into_parts();

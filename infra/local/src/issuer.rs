@@ -8,7 +8,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 
 const NONCE_BYTES: usize = 24;
 /// Bound to every token, so that nothing else sealed with the same key passes for one.
@@ -63,6 +65,7 @@ pub enum IssuerError {
 #[derive(Clone)]
 pub struct LocalIssuer {
     cipher: XChaCha20Poly1305,
+    key: [u8; 32],
 }
 
 impl std::fmt::Debug for LocalIssuer {
@@ -74,7 +77,7 @@ impl std::fmt::Debug for LocalIssuer {
 impl LocalIssuer {
     /// An issuer with a given key.
     pub fn from_key(key: [u8; 32]) -> Self {
-        Self { cipher: XChaCha20Poly1305::new(&Key::from(key)) }
+        Self { cipher: XChaCha20Poly1305::new(&Key::from(key)), key }
     }
 
     /// An issuer with a key of its own, for a table that lives in memory.
@@ -83,6 +86,18 @@ impl LocalIssuer {
     /// The operating system gives no random bytes.
     pub fn random() -> Result<Self, IssuerError> {
         random_bytes().map(Self::from_key)
+    }
+
+    /// The secret that goes with a token: what it signs, only its holder has signed.
+    ///
+    /// # Panics
+    /// Never: HMAC takes any key.
+    #[expect(clippy::expect_used, reason = "HMAC takes any key")]
+    pub fn secret(&self, token: &str) -> String {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes any key");
+        mac.update(b"nexo-local/secret/1");
+        mac.update(token.as_bytes());
+        BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
     }
 
     /// Seals an identity into a token.

@@ -1,6 +1,7 @@
 //! The platform of NEXO on one machine: the gateway, the table and the guard in front of it, built
 //! from the same `template.yaml` that is deployed to AWS.
 
+pub mod bucket;
 pub mod clock;
 pub mod demo;
 #[cfg(feature = "openapi")]
@@ -20,10 +21,11 @@ pub mod server;
 pub mod sts;
 pub mod template;
 
+pub use bucket::BucketDoor;
 pub use clock::{Clock, system_clock};
 pub use door::{Door, DoorConnector, DoorLog, FailNth, Fault, Faults, ServiceError, StoreCall};
 pub use engine::{Capacity, Engine, EngineError, Storage};
-pub use functions::{CONSUMERS, FUNCTIONS};
+pub use functions::{CONSUMERS, FUNCTIONS, INSPECTOR};
 pub use gateway::{FunctionHandle, Gateway, GatewayError, function};
 pub use issuer::{CallerIdentity, IssuerError, LocalIssuer, TokenError};
 pub use server::{Options, Server, StartError};

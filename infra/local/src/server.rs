@@ -16,9 +16,13 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::bucket::{BucketConnector, BucketDoor, Consumer};
 use crate::clock::request_id;
 use crate::external::{External, ensure_table};
-use crate::functions::{CONSUMERS, Environment, FUNCTIONS, MakeConsumer, auth_settings};
+use crate::functions::{
+    CONSUMERS, Environment, FUNCTIONS, INSPECTOR, MakeConsumer, SIGNING_REGION as REGION, auth_settings,
+    bucket, inspector,
+};
 use crate::issuer::{CallerIdentity, LocalIssuer};
 use crate::mailbox::Mailbox;
 use crate::pump::{Pump, Source};
@@ -85,6 +89,7 @@ pub struct Server {
     functions: BTreeMap<String, FunctionHandle>,
     time: crate::Clock,
     door: Door,
+    files: Option<BucketDoor>,
     template: Template,
     secrets: Secrets,
     stop: Option<oneshot::Sender<()>>,
@@ -118,11 +123,32 @@ impl Server {
             let made = ensure_table(&external.endpoint, REGION, external.credentials(), &template.table);
             made.await.map_err(StartError::Data)?;
         }
-        let mut handles = start_functions(&options, &template, &door, &issuer, &secrets).await?;
+        let url = format!("http://{address}");
+        let files = template.bucket.as_ref().map(|bucket| {
+            BucketDoor::open(options.data.as_deref(), bucket, issuer.clone(), &template, time.clone())
+        });
+        let files = files.transpose().map_err(StartError::Data)?;
+        let mut handles = start_functions(&options, &template, &door, &issuer, &secrets, &url).await?;
         let mailbox = Mailbox::new(options.clock.clone());
+        let mut inspectors = BTreeMap::new();
         let consumers = start_consumers(&options, &template, &secrets, &mailbox, address)?;
         let (pumps, mut background) = start_pumps(&options, &template, &engine, &consumers, &time).await?;
-        let gateway = Gateway::new(&template, handles.clone(), Some(mailbox.routes(&pumps)), time.clone())
+        let mut local = mailbox.routes(&pumps);
+        if let Some(files) = &files {
+            let own = |role: &str| own_role(&issuer, role);
+            let handle = start_inspector(&options, &template, &door, files, own, &url)?;
+            let described = template.functions.get(INSPECTOR);
+            let consumer = Consumer {
+                id: INSPECTOR.to_owned(),
+                handle: handle.clone(),
+                timeout: described.map(|it| it.timeout).unwrap_or_default(),
+                retries: described.and_then(|it| it.arrivals).unwrap_or_default(),
+            };
+            background.push(files.announce_to(consumer, options.log.clone()));
+            inspectors.insert(INSPECTOR.to_owned(), handle);
+            local = local.merge(files.routes());
+        }
+        let gateway = Gateway::new(&template, handles.clone(), Some(local), time.clone())
             .map_err(|error| StartError::Template(error.to_string()))?;
         let inside = gateway.clone();
         let (stop, stopped) = oneshot::channel();
@@ -133,6 +159,7 @@ impl Server {
         #[expect(clippy::disallowed_methods, reason = "the server itself; stop() waits for it")]
         let running = tokio::spawn(gateway.serve(listener, shutdown));
         handles.extend(consumers);
+        handles.extend(inspectors);
         background.push(spawn_sweeper(engine));
         if let Some(port) = options.engine_port {
             background.push(serve_engine(door.clone(), port).await?);
@@ -143,6 +170,7 @@ impl Server {
             functions: handles,
             time,
             door,
+            files,
             template,
             secrets,
             stop: Some(stop),
@@ -178,6 +206,11 @@ impl Server {
         &self.door
     }
 
+    /// The door to the bucket of files, where the template has one.
+    pub fn files(&self) -> Option<&BucketDoor> {
+        self.files.as_ref()
+    }
+
     /// The template it was built from.
     pub fn template(&self) -> &Template {
         &self.template
@@ -189,7 +222,9 @@ impl Server {
     /// # Errors
     /// When there is no such function, or its credentials cannot be sealed.
     pub fn environment(&self, function: &str, endpoint: &str) -> Result<Environment, String> {
-        environment(&self.template, &self.secrets, function, endpoint)
+        let mut environment = environment(&self.template, &self.secrets, function, endpoint)?;
+        name_bucket(&mut environment, &self.url());
+        Ok(environment)
     }
 
     /// Stops: no new requests, the running ones are answered first.
@@ -220,9 +255,6 @@ impl Drop for Server {
     }
 }
 
-/// A region that compatible servers know; the embedded engine knows none.
-const REGION: &str = "us-east-1";
-
 /// The environment of a function's real binary that is to use the table of a data folder, which
 /// `cargo dev --engine-port` serves at `endpoint`.
 ///
@@ -246,12 +278,13 @@ fn environment(
 ) -> Result<Environment, String> {
     let described =
         template.functions.get(function).ok_or_else(|| format!("the template has no {function}"))?;
-    let token = seal_role(&LocalIssuer::from_key(secrets.issuer_key), &described.role)?;
+    let issuer = LocalIssuer::from_key(secrets.issuer_key);
+    let token = seal_role(&issuer, &described.role)?;
     let mut environment = described.environment.clone();
     secrets.fill(&mut environment);
     for (name, value) in [
         ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_SECRET_ACCESS_KEY", &issuer.secret(&token)),
         ("AWS_SESSION_TOKEN", &token),
         ("AWS_REGION", REGION),
         ("NEXO_DYNAMODB_ENDPOINT", endpoint),
@@ -272,6 +305,7 @@ async fn start_functions(
     door: &Door,
     issuer: &LocalIssuer,
     secrets: &Secrets,
+    url: &str,
 ) -> Result<BTreeMap<String, FunctionHandle>, StartError> {
     let connector = SharedHttpClient::new(DoorConnector::new(door.clone()));
     let mut handles = BTreeMap::new();
@@ -282,8 +316,8 @@ async fn start_functions(
         };
         let mut environment = described.environment.clone();
         secrets.fill(&mut environment);
-        let token = seal_role(issuer, &described.role).map_err(fail)?;
-        let own_role = Credentials::new("local", "local", Some(token), None, "local");
+        name_bucket(&mut environment, url);
+        let own_role = own_role(issuer, &described.role).map_err(fail)?;
         let platform = platform(options, template, &connector, &environment, own_role);
         if *id == "AuthFunction" {
             let settings = auth_settings(&environment);
@@ -293,6 +327,39 @@ async fn start_functions(
         handles.insert((*id).to_owned(), function(app(routes)));
     }
     Ok(handles)
+}
+
+/// The function that new objects of the bucket are told to.
+fn start_inspector(
+    options: &Options,
+    template: &Template,
+    door: &Door,
+    files: &BucketDoor,
+    own: impl Fn(&str) -> Result<Credentials, String>,
+    url: &str,
+) -> Result<FunctionHandle, StartError> {
+    let described = template.functions.get(INSPECTOR).filter(|it| it.arrivals.is_some());
+    let described = described.ok_or_else(|| {
+        StartError::Template(format!(
+            "template.yaml: {INSPECTOR} is missing, or no event of the bucket calls it"
+        ))
+    })?;
+    let fail = |reason: String| StartError::Function { function: INSPECTOR.to_owned(), reason };
+    let mut environment = described.environment.clone();
+    name_bucket(&mut environment, url);
+    let own_role = own(&described.role).map_err(fail)?;
+    let connector = SharedHttpClient::new(DoorConnector::new(door.clone()));
+    let platform = platform(options, template, &connector, &environment, own_role.clone());
+    let http = SharedHttpClient::new(BucketConnector(files.clone()));
+    let bucket = bucket(&environment, own_role, http, &platform);
+    Ok(inspector(&platform, bucket))
+}
+
+/// The bucket is on the gateway's port, so that what is signed for it can be used from anywhere here.
+fn name_bucket(environment: &mut Environment, url: &str) {
+    if let Some(endpoint) = environment.get_mut("NEXO_S3_ENDPOINT") {
+        url.clone_into(endpoint);
+    }
 }
 
 /// The functions that the stream calls.
@@ -379,6 +446,12 @@ fn platform(
 
 /// The connector calls the guard directly: the name is never looked up.
 const IN_PROCESS: &str = "http://door.invalid";
+
+/// The credentials of a function's own role.
+fn own_role(issuer: &LocalIssuer, role: &str) -> Result<Credentials, String> {
+    let token = seal_role(issuer, role)?;
+    Ok(Credentials::new("local", issuer.secret(&token), Some(token), None, "local"))
+}
 
 fn seal_role(issuer: &LocalIssuer, role: &str) -> Result<String, String> {
     issuer.seal(&CallerIdentity::Function { role: role.to_owned() }).map_err(|error| error.to_string())

@@ -27,6 +27,8 @@ pub struct LocalSts {
 pub struct TenantSession {
     /// The session token for the SDK's credentials.
     pub token: String,
+    /// The secret access key that goes with it.
+    pub secret: String,
     /// When it ends, in milliseconds since 1970.
     pub expires_at_ms: u64,
 }
@@ -91,7 +93,8 @@ impl LocalSts {
         }
         let expires_at_ms = (self.clock)().saturating_add(SESSION_MS);
         let caller = CallerIdentity::Tenant { role: id.clone(), account: account.to_owned(), expires_at_ms };
-        Ok(TenantSession { token: self.issuer.seal(&caller)?, expires_at_ms })
+        let token = self.issuer.seal(&caller)?;
+        Ok(TenantSession { secret: self.issuer.secret(&token), token, expires_at_ms })
     }
 
     /// Both sides must agree: the caller's policy, and the trust of the role it asks for.

@@ -6,6 +6,7 @@
 //! cannot be read is one clear error that names its place.
 
 mod api;
+mod bucket;
 mod function;
 mod names;
 mod resolve;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use api::{Api, Cors, IpRateLimit, Throttle};
+pub use bucket::Bucket;
 pub use function::{Function, Route};
 pub use names::{ACCOUNT_ID, REGION};
 pub use role::{Role, TrustStatement};
@@ -37,6 +39,8 @@ pub struct Template {
     pub roles: BTreeMap<String, Role>,
     /// The one table.
     pub table: Table,
+    /// The bucket of files.
+    pub bucket: Option<Bucket>,
     /// The limit per client address, from the parameters `IpRateLimit` and `IpRateWindow`; an HTTP
     /// API has no such setting, so on AWS the edge enforces it.
     pub ip_rate_limit: Option<IpRateLimit>,
@@ -89,6 +93,7 @@ impl Template {
             functions,
             roles,
             table: table::read(&resolver)?,
+            bucket: bucket::read(&resolver)?,
             ip_rate_limit: api::ip_rate_limit(&resolver)?,
         })
     }

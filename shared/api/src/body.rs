@@ -37,7 +37,7 @@ impl<T: Input, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
-        let document = read_object(request, &["application/json"]).await?;
+        let document = read_object(request, JSON).await?;
         read(document).map(Self)
     }
 }
@@ -54,12 +54,12 @@ impl<T: Input, S: Send + Sync> FromRequest<S> for OptionalBody<T> {
         if bytes.is_empty() {
             return Ok(Self(None));
         }
-        expect_type(&parts.headers, &["application/json"])?;
+        expect_type(&parts.headers, JSON)?;
         read(object(&bytes)?).map(|read| Self(Some(read)))
     }
 }
 
-fn read<T: Input>(document: Map<String, Value>) -> Result<T, Problem> {
+pub(crate) fn read<T: Input>(document: Map<String, Value>) -> Result<T, Problem> {
     let value: T = parse(document, &sample(T::SAMPLE)?).map_err(Problem::invalid)?;
     let mut errors = FieldErrors::default();
     value.validate(&mut errors);
@@ -73,6 +73,9 @@ pub struct Patch<T> {
     /// The members the patch has. One without a value is to be removed.
     pub fields: Vec<String>,
 }
+
+/// The media type of every other body.
+pub(crate) const JSON: &[&str] = &["application/json"];
 
 /// The media types of a merge patch.
 pub(crate) const MERGE_PATCH: &[&str] = &["application/merge-patch+json", "application/json"];

@@ -36,12 +36,14 @@ pub use body::{Body, Input, OptionalBody, Patch};
 pub use columns::{Column, Form};
 pub use context::{Caller, RequestContext};
 pub use extract::{Id, IfMatch, Named, SignedIn, Tenant};
+pub use idempotency::Once;
 pub use list::{FilterKind, FilterParameter, choice, chosen, id_of, no_parameters, text};
 pub use parse::{FieldError, FieldErrors};
 pub use platform::{LogSink, Platform, log_to_stderr};
 pub use problem::{Code, Problem};
 pub use resource::{
-    Private, Resource, answer, created, json, list_and_get, list_get_and_delete, resource, revise, with_etag,
+    Private, REPLAYED, Resource, answer, created, json, list_and_get, list_get_and_delete, resource, revise,
+    with_etag,
 };
 pub use routes::{Access, Described, Operation, Routes, Shape, Verb};
 pub use serve::serve;

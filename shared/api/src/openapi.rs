@@ -120,6 +120,14 @@ impl Draft<'_> {
         self
     }
 
+    /// The request may carry `Idempotency-Key`.
+    pub fn idempotency_key(&mut self) -> &mut Self {
+        self.header(
+            "Idempotency-Key",
+            "1 to 255 characters: within 24 hours a retry with the same key and body gets the first answer",
+        )
+    }
+
     /// The answer is a list of security events.
     pub fn activity(&mut self) -> &mut Self {
         self.limit("Events on a page");
@@ -193,10 +201,7 @@ impl Draft<'_> {
 
     pub(crate) fn create<R: Resource>(&mut self) {
         self.resource_operation::<R>("create");
-        self.header(
-            "Idempotency-Key",
-            "1 to 255 characters: within 24 hours a retry with the same key and body gets the first answer",
-        );
+        self.idempotency_key();
         let schema = self.input::<R>();
         self.json_body("application/json", &schema, R::SAMPLE, true);
         self.answered_with::<R>();

@@ -53,6 +53,7 @@ pub enum Code {
     MfaNotSetUp,
     MfaNeeded,
     IdempotencyInProgress,
+    QuotaExceeded,
     StaleVersion,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -89,6 +90,7 @@ impl Code {
             Self::MfaNotSetUp => "mfa_not_set_up",
             Self::MfaNeeded => "mfa_needed",
             Self::IdempotencyInProgress => "idempotency_in_progress",
+            Self::QuotaExceeded => "quota_exceeded",
             Self::StaleVersion => "stale_version",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
@@ -120,7 +122,8 @@ impl Code {
             | Self::LastOwner
             | Self::MfaNotSetUp
             | Self::MfaNeeded
-            | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            | Self::IdempotencyInProgress
+            | Self::QuotaExceeded => StatusCode::CONFLICT,
             Self::StaleVersion => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -156,6 +159,7 @@ impl Code {
             Self::MfaNotSetUp => "No second factor is set up",
             Self::MfaNeeded => "The second factor cannot be removed",
             Self::IdempotencyInProgress => "A request with this idempotency key is still running",
+            Self::QuotaExceeded => "There is no room left for files",
             Self::StaleVersion => "The record has changed",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",
@@ -425,6 +429,10 @@ impl From<StoreError> for Problem {
                 Self::invalid_field(&format!("/{field}"), "not_open", "names a record that is not open")
             }
             StoreError::InUse => Self::new(Code::InUse, "Other records name it. Change them first."),
+            StoreError::OverQuota => Self::new(
+                Code::QuotaExceeded,
+                "The account's files would take more than they may. Delete some first.",
+            ),
             StoreError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "Use a new `Idempotency-Key` for a request that differs.",

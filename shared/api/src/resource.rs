@@ -10,7 +10,7 @@ use nexo_tenant_key::CursorKey;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::body::{MERGE_PATCH, members, read_object, sample};
+use crate::body::{JSON, MERGE_PATCH, members, read_object, sample};
 use crate::extract::{IfMatch, IfNoneMatch, Tenant};
 use crate::idempotency::{digest, given_key};
 use crate::list::{FilterParameter, ListRequest};
@@ -432,10 +432,8 @@ async fn handle_restore<R: Resource>(tenant: Tenant, Id(id): Id<R::Kind>) -> Res
     show(StatusCode::OK, &tenant, &restored)
 }
 
-const JSON: &[&str] = &["application/json"];
-
 /// Says that an answer is the first one, given again.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The problem for a failed write.
 fn refused_write<R: Resource>(error: StoreError) -> Problem {

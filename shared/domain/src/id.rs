@@ -44,6 +44,8 @@ pub enum Kind {
     Position,
     /// A time in which nothing of somebody's employment changed.
     EmploymentRecord,
+    /// A file that was, or is to be, uploaded.
+    File,
     /// A link in a mail.
     Link,
     /// A mail to be sent.
@@ -68,6 +70,7 @@ impl Kind {
             Self::Department => "dep",
             Self::Position => "pos",
             Self::EmploymentRecord => "rec",
+            Self::File => "fil",
             Self::Link => "lnk",
             Self::Mail => "mai",
         }
@@ -90,6 +93,7 @@ impl Kind {
             Self::Department => "DEP",
             Self::Position => "POS",
             Self::EmploymentRecord => "REC",
+            Self::File => "FIL",
             Self::Link => "LINK",
             Self::Mail => "OUT",
         }
@@ -159,6 +163,8 @@ id_kinds! {
     PositionId = Position;
     /// `rec_…`
     EmploymentRecordId = EmploymentRecord;
+    /// `fil_…`
+    FileId = File;
     /// `lnk_…`
     LinkId = Link;
     /// `mai_…`
@@ -321,5 +327,6 @@ mod tests {
         let all = [Kind::Employee, Kind::Department, Kind::Position, Kind::EmploymentRecord];
         assert_eq!(all.map(Kind::prefix), ["emp", "dep", "pos", "rec"]);
         assert_eq!(all.map(Kind::tag), ["EMP", "DEP", "POS", "REC"]);
+        assert_eq!((Kind::File.prefix(), Kind::File.tag()), ("fil", "FIL"));
     }
 }

@@ -14,6 +14,7 @@ mod country;
 mod currency;
 mod date;
 mod email;
+mod file;
 mod hostname;
 mod id;
 mod invalid;
@@ -35,9 +36,11 @@ pub use country::CountryCode;
 pub use currency::Currency;
 pub use date::{Date, DateRange};
 pub use email::Email;
+pub use file::{FileCategory, FileName, FileStatus, FileType, QuarantineReason, Sha256};
 pub use id::{
-    AccountId, ApiKeyId, ClientId, DepartmentId, EmployeeId, EmploymentRecordId, Id, IdKind, InvitationId,
-    Kind, LinkId, MailId, PasskeyId, PositionId, RoleId, SecurityEventId, SessionId, TeamId, UserId,
+    AccountId, ApiKeyId, ClientId, DepartmentId, EmployeeId, EmploymentRecordId, FileId, Id, IdKind,
+    InvitationId, Kind, LinkId, MailId, PasskeyId, PositionId, RoleId, SecurityEventId, SessionId, TeamId,
+    UserId,
 };
 pub use invalid::Invalid;
 pub use language::LanguageTag;
@@ -55,7 +58,7 @@ pub use web_url::WebUrl;
 /// The markers that tell the types of ids apart; most code names [`ClientId`] and its like instead.
 pub mod kind {
     pub use crate::id::{
-        Account, ApiKey, Client, Department, Employee, EmploymentRecord, Invitation, Link, Mail, Passkey,
-        Position, Role, SecurityEvent, Session, Team, User,
+        Account, ApiKey, Client, Department, Employee, EmploymentRecord, File, Invitation, Link, Mail,
+        Passkey, Position, Role, SecurityEvent, Session, Team, User,
     };
 }

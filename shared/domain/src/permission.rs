@@ -39,6 +39,12 @@ word_enum! {
         /// Read, and with `employee:write` give, what is private of employees: birth date, personal email,
         /// emergency contact and pay.
         EmployeeReadPrivate = "employee:read-private",
+        /// List, read and download files.
+        FileRead = "file:read",
+        /// Upload, rename and link files.
+        FileWrite = "file:write",
+        /// Delete and restore files.
+        FileDelete = "file:delete",
         /// List and read the account's users, roles and teams.
         UserRead = "user:read",
         /// Invite users, change their roles and teams, disable and enable them, remove them.
@@ -267,17 +273,22 @@ impl Role {
         use Permission::{
             AccountManage, ApiKeyManage, ClientDelete, ClientRead, ClientWrite, DepartmentDelete,
             DepartmentRead, DepartmentWrite, EmployeeDelete, EmployeeRead, EmployeeReadPrivate,
-            EmployeeWrite, PositionDelete, PositionRead, PositionWrite, RoleManage, UserManage, UserRead,
+            EmployeeWrite, FileDelete, FileRead, FileWrite, PositionDelete, PositionRead, PositionWrite,
+            RoleManage, UserManage, UserRead,
         };
         // Who is where is everybody's to know. The least role that has a permission, and how far from there on.
         let (from, reach) = match permission {
-            ClientRead if matches!(self, Self::Viewer) => (Self::Viewer, Reach::All),
-            ClientRead | ClientWrite | ClientDelete if matches!(self, Self::Member) => {
+            ClientRead | FileRead if matches!(self, Self::Viewer) => (Self::Viewer, Reach::All),
+            ClientRead | ClientWrite | ClientDelete | FileRead | FileWrite | FileDelete
+                if matches!(self, Self::Member) =>
+            {
                 (Self::Member, Reach::Own)
             }
             UserRead | DepartmentRead | PositionRead | EmployeeRead => (Self::Viewer, Reach::All),
-            ClientRead | ClientWrite | ClientDelete | DepartmentWrite | DepartmentDelete | PositionWrite
-            | PositionDelete | EmployeeWrite | EmployeeDelete => (Self::Manager, Reach::All),
+            ClientRead | ClientWrite | ClientDelete | FileRead | FileWrite | FileDelete | DepartmentWrite
+            | DepartmentDelete | PositionWrite | PositionDelete | EmployeeWrite | EmployeeDelete => {
+                (Self::Manager, Reach::All)
+            }
             EmployeeReadPrivate | UserManage | RoleManage | ApiKeyManage => (Self::Admin, Reach::All),
             AccountManage => (Self::Owner, Reach::All),
         };
@@ -347,7 +358,7 @@ mod tests {
         assert!(!covers(Role::Manager, Role::Admin));
         let missing: Vec<_> =
             Role::Member.grants().lacks(Role::Viewer.grants()).map(|g| g.to_string()).collect();
-        assert_eq!(missing, ["client:read:all"]);
+        assert_eq!(missing, ["client:read:all", "file:read:all"]);
     }
 
     #[test]

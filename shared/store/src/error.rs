@@ -64,6 +64,9 @@ pub enum StoreError {
     /// The caller may decide about its own records only, and this would be another's, or nobody's.
     #[error("the record would be another's")]
     BeyondReach,
+    /// The account's files would take more than they may.
+    #[error("the account's files would take more than they may")]
+    OverQuota,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,

@@ -100,6 +100,13 @@ impl Expression {
         self
     }
 
+    /// `ADD attribute number`. One that does not exist yet is 0.
+    pub(crate) fn sum(&mut self, attribute: &str, number: i128) -> &mut Self {
+        let (name, value) = (self.name(attribute), self.value("sum", AttributeValue::N(number.to_string())));
+        self.adds.push(format!("{name} {value}"));
+        self
+    }
+
     /// `ADD attribute 1`, made only if it is at most `most` then. One that does not exist yet is 0.
     pub(crate) fn count_up(&mut self, attribute: &str, most: u32) -> &mut Self {
         let name = self.name(attribute);
@@ -172,6 +179,12 @@ impl Expression {
     /// The text of `attribute > number`.
     pub(crate) fn greater_number(&mut self, attribute: &str, value_name: &str, number: i64) -> String {
         self.greater(attribute, value_name, AttributeValue::N(number.to_string()))
+    }
+
+    /// The text of `attribute <= number`.
+    pub(crate) fn at_most(&mut self, attribute: &str, value_name: &str, number: u64) -> String {
+        let name = self.name(attribute);
+        format!("{name} <= {}", self.value(value_name, AttributeValue::N(number.to_string())))
     }
 
     /// The text of `function(attribute, value)`.

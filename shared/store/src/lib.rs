@@ -31,10 +31,10 @@ mod write;
 pub use api_keys::StoredKey;
 pub use client::{Store, StoreConfig};
 pub use directory::{
-    Access, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView, NewAccount,
-    NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail, PendingInvitation, PendingRegistration,
-    PendingReset, PendingTotp, Profile, ProfileChange, Proof, ProvenSession, Rotation, Session, SessionUse,
-    Side, Spent, Team, Told, Totp, Used,
+    Access, Announced, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView,
+    NewAccount, NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail, PendingInvitation,
+    PendingRegistration, PendingReset, PendingTotp, Profile, ProfileChange, Proof, ProvenSession, Rotation,
+    Session, SessionUse, Side, Spent, Team, Told, Totp, Used,
 };
 pub use error::StoreError;
 pub use events::{Actor, EventPage, EventQuery, SecurityEvent};
@@ -45,4 +45,4 @@ pub use meter::{Meter, Usage};
 pub use record::{Beside, Counter, Entity, Input, Record, Reference, Target, Tree, Unique};
 pub use sts::StsVendor;
 pub use table::{RequestInfo, TenantTable};
-pub use write::{Created, Idempotency};
+pub use write::{Created, Idempotency, Stored};

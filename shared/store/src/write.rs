@@ -14,6 +14,7 @@
 
 mod bound;
 mod claims;
+mod files;
 mod idempotency;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -34,6 +35,7 @@ use crate::table::{OWNER, Stamp, Updated, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
+pub use files::Stored;
 pub use idempotency::Idempotency;
 use idempotency::replay;
 
@@ -78,6 +80,8 @@ enum Part {
     /// An ancestor, as it was when the path to the root was walked.
     Ancestor,
     Idempotency,
+    /// How much the account's objects take.
+    Quota,
 }
 
 impl TenantTable {
@@ -253,10 +257,7 @@ impl TenantTable {
         let key = self.scope.record(id);
         for _ in 0..ATTEMPTS {
             let item = self.read(&key, true).await?.ok_or(StoreError::NotFound)?;
-            // The TTL removes items up to days late.
-            let purge = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
-            let is_over = purge.is_some_and(|at| at <= self.store.clock.now_seconds());
-            if is_over || !self.shows(&item) || !item.contains_key("deletedAt") {
+            if !self.can_be_restored(&item) {
                 return Err(StoreError::NotFound);
             }
             let current: Entity<R> = Entity::from_item(item)?;
@@ -268,6 +269,27 @@ impl TenantTable {
         Err(StoreError::Busy)
     }
 
+    /// Whether an item is deleted, and not yet purged.
+    fn can_be_restored(&self, item: &Item) -> bool {
+        // The TTL removes items up to days late.
+        let purge = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+        let is_over = purge.is_some_and(|at| at <= self.store.clock.now_seconds());
+        !is_over && self.shows(item) && item.contains_key("deletedAt")
+    }
+
+    /// The update that brings a record back as it was read, which `entity` then is.
+    fn restoration<R: Record>(&self, entity: &mut Entity<R>, stamp: &Stamp) -> Expression {
+        let mut change = self.change_of_any(stamp);
+        change.if_equal("version", AttributeValue::N(entity.version.to_string()));
+        change.if_exists("deletedAt").remove("deletedAt").remove("expiresAt");
+        entity.deleted_at = None;
+        self.stamp_entity(entity, stamp);
+        for (name, value) in index_attributes(entity) {
+            change.set(name, AttributeValue::S(value));
+        }
+        change
+    }
+
     async fn restore_read<R: Record>(
         &self,
         key: &Key,
@@ -275,14 +297,7 @@ impl TenantTable {
     ) -> Result<Entity<R>, StoreError> {
         let version = entity.version;
         let stamp = self.stamp()?;
-        let mut change = self.change_of_any(&stamp);
-        change.if_equal("version", AttributeValue::N(entity.version.to_string()));
-        change.if_exists("deletedAt").remove("deletedAt").remove("expiresAt");
-        entity.deleted_at = None;
-        self.stamp_entity(&mut entity, &stamp);
-        for (name, value) in index_attributes(&entity) {
-            change.set(name, AttributeValue::S(value));
-        }
+        let change = self.restoration(&mut entity, &stamp);
         let unique = entity.input.fields.unique();
         // What a record names need not be checked: a tree was kept a tree with this record in it. But where it
         // is counted, it is counted again.

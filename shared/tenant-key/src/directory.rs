@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_domain::{
-    AccountId, ApiKeyId, Email, InvitationId, MailId, SecurityEventId, SessionId, TeamId, UserId,
+    AccountId, ApiKeyId, Email, FileId, InvitationId, MailId, SecurityEventId, SessionId, TeamId, UserId,
 };
 use nexo_identity::Link;
 use sha2::{Digest as _, Sha256};
@@ -51,6 +51,11 @@ impl DirectoryKey {
     /// One of an account's users.
     pub fn user(account: &AccountId, user: &UserId) -> Self {
         Self::new(format!("A#{}#USR", account.ulid()), user.ulid())
+    }
+
+    /// One of an account's files.
+    pub fn file(account: &AccountId, file: &FileId) -> Self {
+        Self::new(format!("A#{}#FIL", account.ulid()), file.ulid())
     }
 
     /// One of a user's sessions.

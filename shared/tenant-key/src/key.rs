@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::AccountId;
+use nexo_domain::{AccountId, FileId};
 use sha2::{Digest as _, Sha256};
 
 use crate::directory::DirectoryKey;
@@ -79,5 +79,29 @@ impl ObjectKey {
     /// The text, as the bucket holds it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// An object that has arrived, for the function that looks at it under its own role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArrivedObject {
+    /// Whose it is.
+    pub account: AccountId,
+    /// The file it belongs to.
+    pub file: FileId,
+    key: ObjectKey,
+}
+
+impl ArrivedObject {
+    /// Reads an object's key; `None` when it is none that a [`crate::TenantScope`] gives.
+    pub fn parse(key: &str) -> Option<Self> {
+        let (account, file) = key.strip_prefix("a/")?.split_once('/')?;
+        let (account, file) = (AccountId::from_ulid(account).ok()?, FileId::from_ulid(file).ok()?);
+        Some(Self { account, file, key: ObjectKey::new(&account, file.ulid()) })
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &ObjectKey {
+        &self.key
     }
 }

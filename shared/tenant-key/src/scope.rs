@@ -83,6 +83,11 @@ impl TenantScope {
         Key::marker(self.account(), "IDM", &[&self.principal.user.to_string(), kind.tag(), idempotency_key])
     }
 
+    /// The key of how much the account's files take.
+    pub fn storage(&self) -> Key {
+        Key::new(Partition::new(self.account(), "STO"), "STO")
+    }
+
     /// The key of the account itself.
     pub fn account_record(&self) -> Key {
         Key::of_directory(DirectoryKey::account(self.account()))

@@ -139,6 +139,31 @@ async fn every_answer_is_one_that_the_description_names() {
     let bare = json!({"name": "Bare"});
     let foreign = "/api/clients/cli_01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned();
     let restore = format!("{client}/restore");
+    let announced = company.post("/api/uploads", &crate::uploads::announcement("tour.pdf")).await;
+    judge.judge(&Method::POST, "/api/uploads", &announced);
+    let file = format!("/api/uploads/{}", announced.body["id"].as_str().unwrap());
+    let (download, restore_file) = (format!("{file}/download"), format!("{file}/restore"));
+    judge.judge(&Method::GET, &download, &company.get(&download).await);
+    company.upload(&announced.body, crate::uploads::PDF).await;
+    let renamed = json!({"name": "renamed.pdf"});
+    for (method, path, body, if_match) in [
+        (Method::GET, "/api/uploads", None, ""),
+        (Method::GET, "/api/uploads?x=1", None, ""),
+        (Method::POST, "/api/uploads", Some(&json!({"x": 1})), ""),
+        (Method::GET, &file, None, ""),
+        (Method::GET, &download, None, ""),
+        (Method::PATCH, &file, Some(&renamed), ""),
+        (Method::PATCH, &file, Some(&renamed), "\"1\""),
+        (Method::PATCH, &file, Some(&json!({"size": 1})), ""),
+        (Method::DELETE, &file, None, "\"1\""),
+        (Method::DELETE, &file, None, ""),
+        (Method::DELETE, &file, None, ""),
+        (Method::GET, &download, None, ""),
+        (Method::POST, &restore_file, None, ""),
+        (Method::POST, &restore_file, None, ""),
+    ] {
+        send(&mut judge, &company, &method, path, body, if_match).await;
+    }
     let heir = company.colleague("admin").await;
     let owner = format!("/api/users/{}", company.user());
     let body = json!({"email": "grace@acme.example", "roleIds": ["member"]});

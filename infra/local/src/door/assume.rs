@@ -37,10 +37,10 @@ pub(super) fn answer(sts: &LocalSts, caller: Option<&CallerIdentity>, form: &[u8
                 StatusCode::OK,
                 format!(
                     "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
-                     <Credentials><AccessKeyId>local</AccessKeyId><SecretAccessKey>local</SecretAccessKey>\
+                     <Credentials><AccessKeyId>local</AccessKeyId><SecretAccessKey>{}</SecretAccessKey>\
                      <SessionToken>{}</SessionToken><Expiration>{ends}</Expiration></Credentials>\
                      </AssumeRoleResult></AssumeRoleResponse>",
-                    session.token
+                    session.secret, session.token
                 ),
             )
         }

@@ -13,8 +13,9 @@ use http::{HeaderMap, HeaderValue};
 use crate::template::Cors;
 
 /// The configuration, with its header values made once.
-pub(super) struct CorsRules {
+pub(crate) struct CorsRules {
     origins: Vec<String>,
+    methods: Vec<String>,
     /// Added to every answer to an allowed origin.
     always: Vec<(HeaderName, HeaderValue)>,
     /// Added to answers to preflights.
@@ -22,18 +23,18 @@ pub(super) struct CorsRules {
 }
 
 /// An origin that may read the answer, and whether to its preflight.
-pub(super) struct AllowedOrigin {
+pub(crate) struct AllowedOrigin {
     value: HeaderValue,
     is_preflight: bool,
 }
 
 /// Whether an `OPTIONS` request is a browser's question about another request.
-pub(super) fn is_preflight(headers: &HeaderMap) -> bool {
+pub(crate) fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(ORIGIN) && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 impl CorsRules {
-    pub(super) fn new(cors: &Cors) -> Self {
+    pub(crate) fn new(cors: &Cors) -> Self {
         let list = |name: HeaderName, values: &[String]| {
             let value = HeaderValue::from_str(&values.join(",")).ok()?;
             (!values.is_empty()).then_some((name, value))
@@ -47,11 +48,17 @@ impl CorsRules {
         preflight.extend(list(ACCESS_CONTROL_ALLOW_METHODS, &cors.allow_methods));
         preflight.extend(list(ACCESS_CONTROL_ALLOW_HEADERS, &cors.allow_headers));
         preflight.extend(cors.max_age.map(|age| (ACCESS_CONTROL_MAX_AGE, HeaderValue::from(age.as_secs()))));
-        Self { origins: cors.allow_origins.clone(), always, preflight }
+        Self { origins: cors.allow_origins.clone(), methods: cors.allow_methods.clone(), always, preflight }
+    }
+
+    /// Whether the method that a preflight asks about is allowed.
+    pub(crate) fn allows_method(&self, headers: &HeaderMap) -> bool {
+        let asked = headers.get(ACCESS_CONTROL_REQUEST_METHOD);
+        asked.is_some_and(|asked| self.methods.iter().any(|method| method == "*" || asked == method.as_str()))
     }
 
     /// The request's origin, if it may read the answer.
-    pub(super) fn allowed_origin(&self, headers: &HeaderMap) -> Option<AllowedOrigin> {
+    pub(crate) fn allowed_origin(&self, headers: &HeaderMap) -> Option<AllowedOrigin> {
         let origin = headers.get(ORIGIN)?;
         let text = origin.to_str().ok()?;
         let allowed = self.origins.iter().any(|allowed| match allowed.as_str() {
@@ -68,7 +75,7 @@ impl CorsRules {
     }
 
     /// Replaces the CORS headers of an answer.
-    pub(super) fn decorate(&self, origin: Option<&AllowedOrigin>, headers: &mut HeaderMap) {
+    pub(crate) fn decorate(&self, origin: Option<&AllowedOrigin>, headers: &mut HeaderMap) {
         for name in [
             ACCESS_CONTROL_ALLOW_ORIGIN,
             ACCESS_CONTROL_ALLOW_CREDENTIALS,

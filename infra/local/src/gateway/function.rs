@@ -75,6 +75,23 @@ where
     }
 }
 
+/// Makes a function of what it may fail to do with an event.
+pub(crate) fn fallible<E, F, X>(work: impl Fn(E) -> F + Clone + Send + Sync + 'static) -> FunctionHandle
+where
+    E: DeserializeOwned,
+    F: Future<Output = Result<(), X>> + Send + 'static,
+{
+    FunctionHandle {
+        invoke: Arc::new(move |event, _| {
+            let event = serde_json::from_slice(&event).map(&work);
+            Box::pin(async move {
+                let done = event.map_err(|_| FunctionError::Failed)?.await;
+                done.map(|()| b"null".to_vec()).map_err(|_| FunctionError::Failed)
+            })
+        }),
+    }
+}
+
 impl FunctionHandle {
     /// Calls the function. Like a Lambda invocation, the call goes on when the client has left,
     /// until it is done or its time is over.

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::pattern::{principal_tag, tag_value};
 use super::{Pattern, Request};
 
-/// The keys a request to the table or to STS can carry. A policy that asks for any other is refused:
+/// The keys a request to the table, to the bucket or to STS can carry. A policy that asks for any other is refused:
 /// whether AWS would find a value for it cannot be known here.
-const KNOWN_KEYS: [&str; 3] = ["dynamodb:LeadingKeys", "dynamodb:EnclosingOperation", "aws:TagKeys"];
+const KNOWN_KEYS: [&str; 4] =
+    ["dynamodb:LeadingKeys", "dynamodb:EnclosingOperation", "aws:TagKeys", "s3:if-none-match"];
 /// Keys of this form are known too: the tags a session is asked for with.
 const REQUEST_TAG: &str = "aws:RequestTag/";
 

@@ -16,6 +16,9 @@ pub struct Function {
     pub routes: Vec<Route>,
     /// What of the table's stream it is called with.
     pub streams: Vec<StreamSource>,
+    /// How often a call for new objects of the bucket is made again when it fails; `None` when it is called for
+    /// none.
+    pub arrivals: Option<u64>,
     /// How long one call may take.
     pub timeout: Duration,
     /// Memory in MB.
@@ -42,7 +45,7 @@ impl Route {
     }
 }
 
-const NEEDED: [&str; 5] = ["Timeout", "MemorySize", "Role", "Environment", "Events"];
+const NEEDED: [&str; 6] = ["Timeout", "MemorySize", "Role", "Environment", "Events", "EventInvokeConfig"];
 
 pub(super) fn read(
     resolver: &Resolver<'_>,
@@ -90,10 +93,16 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
             environment.insert(name.clone(), value);
         }
     }
-    let (routes, streams) = events(properties)?;
+    let Events { routes, streams, takes_objects } = events(properties)?;
+    let retries = match properties.optional_object("EventInvokeConfig")? {
+        Some(settings) => settings.optional_number("MaximumRetryAttempts")?,
+        None => None,
+    };
     Ok(Function {
         routes,
         streams,
+        // Lambda's default.
+        arrivals: takes_objects.then(|| retries.unwrap_or(2)),
         // SAM's defaults.
         timeout: Duration::from_secs(properties.optional_number("Timeout")?.unwrap_or(3)),
         memory: u32::try_from(properties.optional_number("MemorySize")?.unwrap_or(128))
@@ -103,23 +112,33 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
     })
 }
 
-fn events(properties: &Object) -> Result<(Vec<Route>, Vec<StreamSource>), TemplateError> {
-    let (mut routes, mut streams) = (Vec::new(), Vec::new());
+/// What calls a function.
+#[derive(Default)]
+struct Events {
+    routes: Vec<Route>,
+    streams: Vec<StreamSource>,
+    takes_objects: bool,
+}
+
+fn events(properties: &Object) -> Result<Events, TemplateError> {
+    let mut found = Events::default();
     let Some(events) = properties.optional_object("Events")? else {
-        return Ok((routes, streams));
+        return Ok(found);
     };
     for name in events.fields.keys() {
         let Some(event) = events.optional_object(name)? else {
             continue;
         };
         match event.text("Type")?.as_str() {
-            "HttpApi" => routes.push(route(&event)?),
+            "HttpApi" => found.routes.push(route(&event)?),
             // There is one table, so there is one stream.
-            "DynamoDB" => streams.push(StreamSource::read(name, &event)?),
+            "DynamoDB" => found.streams.push(StreamSource::read(name, &event)?),
+            // There is one bucket, too.
+            "S3" => found.takes_objects = true,
             _ => {}
         }
     }
-    Ok((routes, streams))
+    Ok(found)
 }
 
 fn route(event: &Object) -> Result<Route, TemplateError> {

@@ -69,7 +69,7 @@ fn each_change_for_the_worse_is_noticed() {
         (
             "      KmsMasterKeyId: !GetAtt ConfigKey.Arn\n",
             "",
-            "MailFailures: is not encrypted under a key of ours",
+            "FileFailures: is not encrypted under a key of ours",
         ),
         ("EnableKeyRotation: true", "EnableKeyRotation: false", "DataKey: does not rotate"),
         (

@@ -23,7 +23,7 @@ fn with_content_type<const N: usize>(others: [(&str, &str); N]) -> Vec<(String, 
     own.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-const CODES: [Code; 20] = [
+const CODES: [Code; 21] = [
     Code::MalformedRequest,
     Code::InvalidParameter,
     Code::InvalidCursor,
@@ -35,6 +35,7 @@ const CODES: [Code; 20] = [
     Code::Conflict,
     Code::AlreadyExists,
     Code::IdempotencyInProgress,
+    Code::QuotaExceeded,
     Code::StaleVersion,
     Code::PayloadTooLarge,
     Code::UnsupportedMediaType,

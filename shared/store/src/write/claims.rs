@@ -203,6 +203,7 @@ impl TenantTable {
                 Part::Counted(field, counter) => {
                     return Err(why_not_counted(field, *counter, refusal.found.as_ref()));
                 }
+                Part::Quota => return Err(StoreError::OverQuota),
                 // Somebody moved an ancestor meanwhile, or changed the tree: look again.
                 Part::Ancestor | Part::Tree | Part::Side | Part::Idempotency => {}
                 Part::Claim(unique) => {

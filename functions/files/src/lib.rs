@@ -1,0 +1,116 @@
+//! Looks at what has arrived in the bucket.
+//!
+//! It is called with S3's events, at least once for each new object and in any order. What arrived is compared
+//! with what was announced, and its first bytes with its type: the file is then available, or quarantined.
+//! Whatever comes twice, late, or for no file changes nothing. When the bucket or the table does not answer,
+//! the event fails: Lambda calls again, and in the end puts it into the queue of failures.
+
+mod event;
+
+use nexo_api::{LogSink, Platform};
+use nexo_domain::{FileStatus, QuarantineReason};
+use nexo_files::{Arrived, Bucket, BucketError};
+use nexo_store::{Announced, Directory, Meter, StoreError};
+use nexo_tenant_key::ArrivedObject;
+use serde_json::json;
+
+pub use event::Event;
+
+/// Looks at objects.
+pub struct Inspector {
+    directory: Directory,
+    bucket: Bucket,
+    log: LogSink,
+}
+
+/// Why an event is to come again.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The table did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The bucket did not answer.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+}
+
+/// What became of one object.
+enum Outcome {
+    /// Its key is none of ours.
+    Unknown,
+    /// There is no file of it.
+    Orphan,
+    /// It is gone.
+    Gone,
+    /// Its file was finished before.
+    Known,
+    /// It was compared.
+    Compared(Option<QuarantineReason>),
+}
+
+impl Inspector {
+    /// An inspector of `bucket`, with the platform's table and log.
+    pub fn new(platform: &Platform, bucket: Bucket) -> Self {
+        let directory = platform.directory(&Meter::default());
+        Self { directory, bucket, log: platform.log.clone() }
+    }
+
+    /// Looks at the objects of an event.
+    ///
+    /// # Errors
+    /// The table or the bucket does not answer.
+    pub async fn inspect(&self, event: Event) -> Result<(), Failure> {
+        for record in event.records {
+            let key = record.s3.object.key();
+            let object = ArrivedObject::parse(&key).filter(|_| record.s3.bucket.name == self.bucket.name());
+            let looked = match &object {
+                Some(object) => self.look(object).await,
+                None => Ok(Outcome::Unknown),
+            };
+            let (level, message, cause) = match &looked {
+                Ok(Outcome::Compared(None)) => ("INFO", "file available", None),
+                Ok(Outcome::Compared(Some(reason))) => ("WARN", "file quarantined", Some(reason.to_string())),
+                Ok(Outcome::Known) => ("INFO", "file finished before", None),
+                Ok(Outcome::Gone) => ("WARN", "object gone", None),
+                Ok(Outcome::Orphan) => ("WARN", "object without a file", None),
+                Ok(Outcome::Unknown) => ("WARN", "object of no account", None),
+                Err(error) => ("ERROR", "object not looked at", Some(error.to_string())),
+            };
+            // A key that is none of ours is whatever somebody made it: it stays out of the log.
+            let file = object.map(|object| object.file.to_string());
+            let line = json!({"level": level, "message": message, "fileId": file, "cause": cause});
+            (self.log)(&line.to_string());
+            looked?;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, object: &ArrivedObject) -> Result<Outcome, Failure> {
+        let Some(announced) = self.directory.announced(&object.account, &object.file).await? else {
+            return Ok(Outcome::Orphan);
+        };
+        if announced.status != FileStatus::Pending {
+            return Ok(Outcome::Known);
+        }
+        let Some(arrived) = self.bucket.look(object).await? else { return Ok(Outcome::Gone) };
+        let wrong = compare(&announced, &arrived);
+        self.directory.finish(&object.account, &object.file, wrong).await?;
+        Ok(Outcome::Compared(wrong))
+    }
+}
+
+/// What differs from what was announced. S3 refuses all but the last already, by what the address was signed
+/// for; it is looked at again, because objects could come another way.
+fn compare(announced: &Announced, arrived: &Arrived) -> Option<QuarantineReason> {
+    if arrived.size != announced.size {
+        Some(QuarantineReason::SizeDiffers)
+    } else if !arrived.has_digest(&announced.sha256) {
+        Some(QuarantineReason::ChecksumDiffers)
+    } else if arrived.content_type != announced.content_type.as_str() {
+        Some(QuarantineReason::TypeDiffers)
+    } else if !announced.content_type.begins(&arrived.first_bytes) {
+        Some(QuarantineReason::ContentDiffers)
+    } else {
+        None
+    }
+}

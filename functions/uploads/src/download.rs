@@ -1,0 +1,55 @@
+//! `GET /api/uploads/{id}/download`: where to get a file's bytes.
+
+use axum::Extension;
+use axum::response::Response;
+use http::StatusCode;
+use nexo_api::{Access, Code, Id, Operation, Problem, Tenant, Verb, json, shape};
+use nexo_domain::{FileStatus, Permission, Timestamp, kind};
+use nexo_files::Bucket;
+use serde::Serialize;
+
+use crate::file::File;
+
+pub(crate) const DOWNLOAD: Operation = Operation {
+    method: Verb::Get,
+    path: "/{id}/download",
+    id: "downloadFile",
+    summary: "Answers where to download a file within 5 minutes",
+    access: Access::Needs(Permission::FileRead),
+    problems: &[404, 409],
+    success: 200,
+    shape: shape!(|draft| _ = draft.id::<kind::File>().answer::<Download>()),
+};
+
+/// Where to get a file's bytes: whoever has the address gets them until it ends.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Download {
+    /// The address, to be asked with `GET`. Browsers save what they get under the file's name.
+    url: String,
+    /// When the address ends.
+    expires_at: Timestamp,
+}
+
+/// `GET /api/uploads/{id}/download`.
+pub(crate) async fn download(
+    Extension(bucket): Extension<Bucket>,
+    tenant: Tenant,
+    Id(id): Id<kind::File>,
+) -> Result<Response, Problem> {
+    let file = tenant.get::<File>(&id).await?.input.fields;
+    match file.status {
+        FileStatus::Available => {}
+        FileStatus::Pending => return Err(Problem::new(Code::Conflict, "The file has not arrived yet.")),
+        FileStatus::Quarantined => {
+            return Err(Problem::new(
+                Code::Conflict,
+                "The file is not what was announced, and is kept back.",
+            ));
+        }
+    }
+    let signed = bucket.download(tenant.scope(), &id, &file.name, file.content_type).await;
+    let signed = signed.map_err(|error| Problem::internal(&error))?;
+    Ok(json(StatusCode::OK, &Download { url: signed.url, expires_at: signed.expires_at }))
+}

@@ -1,0 +1,141 @@
+//! What a file is, and its rules.
+
+use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource, id_of};
+use nexo_domain::{
+    ClientId, FileCategory, FileName, FileStatus, FileType, Invalid, Permission, QuarantineReason, Sha256,
+    Text, kind,
+};
+use nexo_store::{Record, Reference, Stored};
+use serde::{Deserialize, Serialize};
+
+/// The largest file, in bytes: 5 GB, which is also the most that S3 takes in one request.
+pub(crate) const LARGEST: u64 = 5 * 1024 * 1024 * 1024;
+
+/// What all files of an account take at most, in bytes.
+pub(crate) const QUOTA: u64 = 100 * 1024 * 1024 * 1024;
+
+/// The most records a file is linked to.
+const MOST_LINKS: usize = 20;
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct File {
+    /// What it is called, without a path.
+    pub name: FileName,
+    /// Of which type it is.
+    pub content_type: FileType,
+    /// How many bytes it has.
+    pub size: u64,
+    /// Their digest.
+    pub sha256: Sha256,
+    /// What it is to the account.
+    pub category: FileCategory,
+    /// What it belongs to.
+    #[serde(default)]
+    pub links: Vec<Link>,
+    /// Where it stands.
+    #[serde(default)]
+    pub status: FileStatus,
+    /// What was found to be wrong with it.
+    pub quarantine_reason: Option<QuarantineReason>,
+}
+
+/// A record that a file belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Link {
+    /// What it is.
+    #[serde(rename = "type")]
+    pub target: LinkType,
+    /// Its id.
+    pub id: ClientId,
+}
+
+/// The kinds of records that files belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LinkType {
+    Client,
+}
+
+/// Reports links that are too many, or the same twice.
+pub(crate) fn judge_links(links: &[Link], errors: &mut FieldErrors) {
+    if links.len() > MOST_LINKS {
+        errors.add("/links", "too_many", format!("has at most {MOST_LINKS} entries"));
+    }
+    for (index, link) in links.iter().enumerate() {
+        if links[..index].contains(link) {
+            errors.add(&format!("/links/{index}"), "duplicate", "is in the list already");
+        }
+    }
+}
+
+impl Record for File {
+    type Kind = kind::File;
+    const SORT_FIELDS: &'static [&'static str] = &["name"];
+
+    fn sort_name(&self) -> String {
+        self.name.to_string()
+    }
+
+    fn references(&self) -> Vec<Reference> {
+        self.links.iter().map(|link| Reference::to("links", &link.id)).collect()
+    }
+}
+
+impl Stored for File {
+    fn bytes(&self) -> u64 {
+        self.size
+    }
+
+    fn linked(&self) -> Vec<String> {
+        self.links.iter().map(|link| link.id.to_string()).collect()
+    }
+}
+
+impl Resource for File {
+    const PATH: &'static str = "/api/uploads";
+    const NAME: &'static str = "file";
+    const SAMPLE: &'static str = r#"{"name":"contract.pdf","contentType":"application/pdf","size":9,"sha256":"e5c62df5dab5c87b6a015ef3d43597074d1eec433b15f51aec63b8582d0e4ab4","category":"client_document"}"#;
+    const READ: Permission = Permission::FileRead;
+    const WRITE: Permission = Permission::FileWrite;
+    const DELETE: Permission = Permission::FileDelete;
+    const JUDGED_TOGETHER: &'static [&'static str] = &[];
+    const FILTERS: &'static [FilterParameter] = &[
+        FilterParameter {
+            name: "linkedTo",
+            summary: "Only files that are linked to this record",
+            kind: FilterKind::Contains("linkedIds"),
+            parse: id_of::<kind::Client>,
+        },
+        FilterParameter {
+            name: "category",
+            summary: "Only files of this category",
+            kind: FilterKind::Equals("category"),
+            parse: |text| FileCategory::parse(text).map(|category| category.to_string()),
+        },
+        FilterParameter {
+            name: "status",
+            summary: "Only files with this status",
+            kind: FilterKind::Equals("status"),
+            parse: |text| FileStatus::parse(text).map(|status| status.to_string()),
+        },
+        FilterParameter::OWNER,
+        FilterParameter {
+            name: "q",
+            summary: "Only files whose name begins so, without regard to case",
+            kind: FilterKind::NamePrefix,
+            parse: |text| -> Result<String, Invalid> {
+                Text::<255>::parse(text).map(|text| text.to_string())
+            },
+        },
+    ];
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        judge_links(&self.links, errors);
+    }
+}

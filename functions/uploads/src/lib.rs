@@ -1,0 +1,24 @@
+//! The files of an account: what is known of them, and signed addresses to upload and download them at.
+//!
+//! No byte of a file goes through here: callers send them to, and get them from, S3. What arrives there is
+//! looked at by the function `files`.
+
+mod download;
+mod file;
+mod upload;
+
+pub use file::File;
+use nexo_api::{Platform, Routes, list_and_get};
+use nexo_files::Bucket;
+
+/// The function's routes.
+pub fn routes(platform: &Platform, bucket: Bucket) -> Routes {
+    let [create, change, delete, restore] = upload::OPERATIONS;
+    list_and_get::<File>(platform)
+        .on(create, upload::create)
+        .on(change, upload::change)
+        .on(delete, upload::delete)
+        .on(restore, upload::restore)
+        .on(download::DOWNLOAD, download::download)
+        .share(bucket)
+}

@@ -1,0 +1,252 @@
+//! `POST`, `PATCH` and `DELETE /api/uploads`, and restoring: what is known of a file.
+
+use axum::Extension;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderValue, StatusCode};
+use nexo_api::{
+    Access as Who, FieldErrors, Id, IfMatch, Input, Once, Operation, Patch, Problem, REPLAYED, Resource,
+    Tenant, Verb, answer, created, json, shape, with_etag,
+};
+use nexo_domain::{
+    FileCategory, FileName, FileStatus, FileType, Permission, Sha256, Tags, Timestamp, UserId, kind,
+};
+use nexo_files::{Announced, Bucket, Signed};
+use nexo_store::{Entity, StoreError};
+use serde::{Deserialize, Serialize};
+
+use crate::file::{File, LARGEST, Link, QUOTA, judge_links};
+
+pub(crate) const OPERATIONS: [Operation; 4] = [
+    Operation {
+        method: Verb::Post,
+        path: "",
+        id: "createFile",
+        summary: "Announces a file, and answers where to upload it within 15 minutes",
+        access: Who::Needs(Permission::FileWrite),
+        problems: &[400, 409, 413, 415, 422],
+        success: 201,
+        shape: shape!(|draft| _ = draft.body::<NewFile>().idempotency_key().answer::<NewUpload>().created()),
+    },
+    Operation {
+        method: Verb::Patch,
+        path: "/{id}",
+        id: "mergeFile",
+        summary: "Renames a file, or changes what it belongs to (RFC 7396)",
+        access: Who::Needs(Permission::FileWrite),
+        problems: &[400, 404, 409, 412, 413, 415, 422],
+        success: 200,
+        shape: shape!(
+            |draft| _ = draft.id::<kind::File>().if_match().patch::<FileChange>().record::<File>().etag()
+        ),
+    },
+    Operation {
+        method: Verb::Delete,
+        path: "/{id}",
+        id: "deleteFile",
+        summary: "Deletes a file; it can be restored for 30 days",
+        access: Who::Needs(Permission::FileDelete),
+        problems: &[400, 404, 409, 412],
+        success: 204,
+        shape: shape!(|draft| _ = draft.id::<kind::File>().if_match()),
+    },
+    Operation {
+        method: Verb::Post,
+        path: "/{id}/restore",
+        id: "restoreFile",
+        summary: "Brings a deleted file back",
+        access: Who::Needs(Permission::FileDelete),
+        problems: &[404, 409],
+        success: 200,
+        shape: shape!(|draft| _ = draft.id::<kind::File>().record::<File>().etag()),
+    },
+];
+
+/// What is announced of a file.
+#[derive(Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct NewFile {
+    /// What it is called, without a path.
+    name: FileName,
+    /// Of which type it is; the category says which can be.
+    content_type: FileType,
+    /// How many bytes it has: 1 to 5,368,709,120.
+    size: u64,
+    /// The SHA-256 of its bytes.
+    sha256: Sha256,
+    /// What it is to the account.
+    category: FileCategory,
+    /// What it belongs to: at most 20 records.
+    #[serde(default)]
+    links: Vec<Link>,
+}
+
+impl Input for NewFile {
+    const SAMPLE: &'static str = File::SAMPLE;
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        if !(1..=LARGEST).contains(&self.size) {
+            errors.add("/size", "out_of_range", format!("must be 1 to {LARGEST} bytes"));
+        }
+        if !self.category.takes(self.content_type) {
+            let message = format!("cannot be the type of a file of the category {}", self.category);
+            errors.add("/contentType", "unsupported_type", message);
+        }
+        judge_links(&self.links, errors);
+    }
+}
+
+/// What can be changed of a file.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct FileChange {
+    /// What it is called, without a path.
+    name: FileName,
+    /// What it belongs to, in place of all before: at most 20 records.
+    #[serde(default)]
+    links: Vec<Link>,
+    /// The user who is responsible for it.
+    owner_id: Option<UserId>,
+}
+
+impl Input for FileChange {
+    const SAMPLE: &'static str = r#"{"name":"contract-signed.pdf"}"#;
+}
+
+/// A file, and how to upload it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NewUpload {
+    /// The file, as it is read, but for this.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schemars(with = "Shown"))]
+    file: Entity<File>,
+    /// The request to make.
+    upload: Upload,
+}
+
+/// The members of a file that its description can show here.
+#[cfg(feature = "openapi")]
+#[derive(schemars::JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+#[expect(dead_code, reason = "described, not made")]
+struct Shown {
+    id: nexo_domain::FileId,
+    version: u64,
+    created_at: Timestamp,
+    name: FileName,
+    content_type: FileType,
+    size: u64,
+    sha256: Sha256,
+    category: FileCategory,
+    links: Vec<Link>,
+    status: FileStatus,
+}
+
+/// A request that uploads a file: any client can make it, once.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Upload {
+    /// Always `PUT`.
+    method: &'static str,
+    /// The address.
+    url: String,
+    /// The headers it must have, exactly. Browsers set `content-length` by themselves.
+    headers: std::collections::BTreeMap<String, String>,
+    /// When the address ends.
+    expires_at: Timestamp,
+}
+
+/// `POST /api/uploads`.
+pub(crate) async fn create(
+    Extension(bucket): Extension<Bucket>,
+    tenant: Tenant,
+    Once(new, idempotency): Once<NewFile>,
+) -> Result<Response, Problem> {
+    let announced = Announced { size: new.size, content_type: new.content_type, sha256: new.sha256 };
+    let NewFile { name, content_type, size, sha256, category, links } = new;
+    let (status, quarantine_reason) = (FileStatus::Pending, None);
+    let input = nexo_store::Input {
+        owner_id: Some(tenant.scope().principal().user),
+        tags: Tags::default(),
+        external_id: None,
+        fields: File { name, content_type, size, sha256, category, links, status, quarantine_reason },
+    };
+    let stored = tenant.create_stored(input, QUOTA, idempotency.as_ref()).await?;
+    let signed = bucket.upload(tenant.scope(), &stored.entity.id, announced).await;
+    let Signed { url, headers, expires_at } = signed.map_err(|error| Problem::internal(&error))?;
+    let upload = Upload { method: "PUT", url, headers: headers.into_iter().collect(), expires_at };
+    let (version, path) = (stored.entity.version, format!("{}/{}", File::PATH, stored.entity.id));
+    let shown = json(StatusCode::CREATED, &NewUpload { file: stored.entity, upload });
+    let mut response = created(with_etag(shown, version), &path);
+    if stored.replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+/// `PATCH /api/uploads/{id}`.
+pub(crate) async fn change(
+    tenant: Tenant,
+    Id(id): Id<kind::File>,
+    IfMatch(expected): IfMatch,
+    Patch { values, fields }: Patch<FileChange>,
+) -> Result<Response, Problem> {
+    let has = |name: &str| fields.iter().any(|field| field == name);
+    let mut errors = FieldErrors::default();
+    judge_links(&values.links, &mut errors);
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let changed = tenant.change_stored(&id, expected, |file: &mut nexo_store::Input<File>| {
+        if has("name") {
+            file.fields.name.clone_from(&values.name);
+        }
+        if has("links") {
+            file.fields.links.clone_from(&values.links);
+        }
+        if has("ownerId") {
+            file.owner_id = values.owner_id;
+        }
+    });
+    match changed.await {
+        Ok(file) => Ok(answer(StatusCode::OK, &file)),
+        Err(error) => Err(with_current(&tenant, &id, error).await),
+    }
+}
+
+/// `DELETE /api/uploads/{id}`.
+pub(crate) async fn delete(
+    tenant: Tenant,
+    Id(id): Id<kind::File>,
+    IfMatch(expected): IfMatch,
+) -> Result<Response, Problem> {
+    match tenant.delete_stored::<File>(&id, expected).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
+        Err(error) => Err(with_current(&tenant, &id, error).await),
+    }
+}
+
+/// `POST /api/uploads/{id}/restore`.
+pub(crate) async fn restore(tenant: Tenant, Id(id): Id<kind::File>) -> Result<Response, Problem> {
+    Ok(answer(StatusCode::OK, &tenant.restore_stored::<File>(&id, QUOTA).await?))
+}
+
+/// The problem for a failed write; for a stale version with the file as it is now.
+async fn with_current(tenant: &Tenant, id: &nexo_domain::FileId, error: StoreError) -> Problem {
+    let stale = matches!(error, StoreError::Stale { .. });
+    let problem = match error {
+        StoreError::BeyondReach => Problem::denied_beyond_own(File::WRITE),
+        error => Problem::from(error),
+    };
+    if !stale {
+        return problem;
+    }
+    match tenant.get_consistent::<File>(id).await {
+        Ok(current) => problem.with_current(&current),
+        Err(_) => problem,
+    }
+}

@@ -1,0 +1,321 @@
+//! The bucket of files.
+//!
+//! - [`Bucket::upload`] and [`Bucket::download`] make addresses that whoever has them can use once or for a
+//!   while. They are signed with an account's credentials, so that S3 itself refuses another account's key,
+//!   whatever the code asks for. No call is made for it.
+//! - [`Bucket::look`] reads, under the function's own role, what has arrived.
+//!
+//! Objects are named by their file's id and never by a name that a user gave.
+#![warn(missing_docs)]
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials as AwsCredentials;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::{Client, Config, config};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nexo_api::Platform;
+use nexo_domain::{FileId, FileName, FileType, Sha256, Timestamp};
+use nexo_identity::{Clock, Credentials};
+use nexo_store::StoreConfig;
+use nexo_tenant_key::{ArrivedObject, TenantScope};
+
+/// How long an address to upload to is good.
+pub const UPLOAD_SECONDS: u32 = 15 * 60;
+
+/// How long an address to download from is good.
+pub const DOWNLOAD_SECONDS: u32 = 5 * 60;
+
+/// Where the bucket is and who the function itself is.
+pub struct BucketConfig {
+    /// The bucket's name.
+    pub name: String,
+    /// The AWS region.
+    pub region: String,
+    /// Another endpoint than AWS's, which names buckets in the path.
+    pub endpoint: Option<String>,
+    /// The function's own role.
+    pub own_role: AwsCredentials,
+    /// The HTTP client.
+    pub http: SharedHttpClient,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// What is to be uploaded: nothing else can be, with the address that is made for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Announced {
+    /// How many bytes.
+    pub size: u64,
+    /// Of which type.
+    pub content_type: FileType,
+    /// With which digest.
+    pub sha256: Sha256,
+}
+
+/// A request that is signed and can be made by anybody until it expires.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The address.
+    pub url: String,
+    /// The headers that must be sent, as they are.
+    pub headers: Vec<(String, String)>,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// What has arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrived {
+    /// How many bytes.
+    pub size: u64,
+    /// The type it was stored with.
+    pub content_type: String,
+    /// The SHA-256 that S3 has checked, in base64.
+    pub sha256: String,
+    /// The first [`FileType::LOOKED_AT`] bytes, or all.
+    pub first_bytes: Vec<u8>,
+}
+
+impl Arrived {
+    /// Whether S3's digest is this one.
+    pub fn has_digest(&self, sha256: &Sha256) -> bool {
+        self.sha256 == STANDARD.encode(sha256.as_bytes())
+    }
+}
+
+/// The bucket did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("S3: {operation}: {reason}")]
+pub struct BucketError {
+    operation: &'static str,
+    /// For the log.
+    reason: String,
+}
+
+/// The bucket's client. Cheap to clone.
+#[derive(Clone)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+    clock: Clock,
+    own_role: AwsCredentials,
+}
+
+impl Bucket {
+    /// A client for the bucket of `config`, without credentials of its own. Opens nothing yet.
+    pub fn new(config: BucketConfig) -> Self {
+        let mut builder = Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(config.region))
+            .http_client(config.http)
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            // The digest of an upload is the caller's; a part of an object has none.
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .timeout_config(timeouts());
+        if let Some(endpoint) = config.endpoint {
+            builder = builder.endpoint_url(endpoint).force_path_style(true);
+        }
+        Self {
+            client: Client::from_conf(builder.build()),
+            name: config.name,
+            clock: config.clock,
+            own_role: config.own_role,
+        }
+    }
+
+    /// The bucket the environment describes, as `template.yaml` sets it.
+    ///
+    /// # Panics
+    /// When a variable is missing: a function that cannot work must not start.
+    pub fn from_env() -> Self {
+        Self::new(BucketConfig {
+            name: Platform::required_variable("NEXO_BUCKET"),
+            region: Platform::required_variable("AWS_REGION"),
+            endpoint: Platform::variable("NEXO_S3_ENDPOINT").filter(|address| address != "aws"),
+            own_role: AwsCredentials::new(
+                Platform::required_variable("AWS_ACCESS_KEY_ID"),
+                Platform::required_variable("AWS_SECRET_ACCESS_KEY"),
+                Platform::variable("AWS_SESSION_TOKEN"),
+                None,
+                "lambda",
+            ),
+            http: StoreConfig::https(),
+            clock: Clock::system(),
+        })
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Signs the upload of a file: these bytes, once, within [`UPLOAD_SECONDS`].
+    ///
+    /// Length, type and digest are signed, and `if-none-match: *`, by which S3 refuses a second upload.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn upload(
+        &self,
+        scope: &TenantScope,
+        file: &FileId,
+        announced: Announced,
+    ) -> Result<Signed, BucketError> {
+        let length = i64::try_from(announced.size).map_err(|error| fault("PutObject", &error))?;
+        let (until, expires_at) = self.window(UPLOAD_SECONDS)?;
+        let request = self
+            .client
+            .put_object()
+            .bucket(&self.name)
+            .key(scope.object(file).as_str())
+            .content_length(length)
+            .content_type(announced.content_type.as_str())
+            .checksum_sha256(STANDARD.encode(announced.sha256.as_bytes()))
+            .if_none_match("*")
+            .customize()
+            .config_override(as_tenant(scope.credentials()))
+            .presigned(until)
+            .await
+            .map_err(|error| sort("PutObject", &error))?;
+        Ok(signed(&request, expires_at))
+    }
+
+    /// Signs the download of a file within [`DOWNLOAD_SECONDS`]: browsers save it under `name`, as `content_type`.
+    ///
+    /// # Errors
+    /// When it cannot be signed.
+    pub async fn download(
+        &self,
+        scope: &TenantScope,
+        file: &FileId,
+        name: &FileName,
+        content_type: FileType,
+    ) -> Result<Signed, BucketError> {
+        let (until, expires_at) = self.window(DOWNLOAD_SECONDS)?;
+        let request = self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(scope.object(file).as_str())
+            .response_content_disposition(name.attachment())
+            .response_content_type(content_type.as_str())
+            .customize()
+            .config_override(as_tenant(scope.credentials()))
+            .presigned(until)
+            .await
+            .map_err(|error| sort("GetObject", &error))?;
+        Ok(signed(&request, expires_at))
+    }
+
+    /// What has arrived; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn look(&self, object: &ArrivedObject) -> Result<Option<Arrived>, BucketError> {
+        let key = object.key();
+        let head = self
+            .client
+            .head_object()
+            .bucket(&self.name)
+            .key(key.as_str())
+            .checksum_mode(ChecksumMode::Enabled)
+            .customize()
+            .config_override(self.as_function())
+            .send()
+            .await;
+        let head = match head {
+            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => {
+                return Ok(None);
+            }
+            head => head.map_err(|error| sort("HeadObject", &error))?,
+        };
+        let size = head.content_length().and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
+        let mut first_bytes = Vec::new();
+        if size > 0 {
+            let part = self
+                .client
+                .get_object()
+                .bucket(&self.name)
+                .key(key.as_str())
+                .range(format!("bytes=0-{}", FileType::LOOKED_AT - 1))
+                .customize()
+                .config_override(self.as_function())
+                .send()
+                .await
+                .map_err(|error| sort("GetObject", &error))?;
+            first_bytes = part.body.collect().await.map_err(|error| fault("GetObject", &error))?.to_vec();
+        }
+        Ok(Some(Arrived {
+            size,
+            content_type: head.content_type().unwrap_or_default().to_owned(),
+            sha256: head.checksum_sha256().unwrap_or_default().to_owned(),
+            first_bytes,
+        }))
+    }
+
+    /// From now for so many seconds, and when that is.
+    fn window(&self, seconds: u32) -> Result<(PresigningConfig, Timestamp), BucketError> {
+        let now = self.clock.now_seconds();
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
+        let window = PresigningConfig::builder()
+            .start_time(start)
+            .expires_in(Duration::from_secs(seconds.into()))
+            .build()
+            .map_err(|error| fault("presign", &error))?;
+        Ok((window, Timestamp::from_millis((now + i64::from(seconds)) * 1000)))
+    }
+
+    fn as_function(&self) -> config::Builder {
+        Config::builder().credentials_provider(self.own_role.clone())
+    }
+}
+
+fn as_tenant(credentials: &Credentials) -> config::Builder {
+    Config::builder().credentials_provider(AwsCredentials::new(
+        credentials.access_key_id.as_str(),
+        credentials.secret_access_key.as_str(),
+        (!credentials.session_token.is_empty()).then(|| credentials.session_token.clone()),
+        None,
+        "nexo-tenant",
+    ))
+}
+
+/// As for the table: well within the function's own deadline.
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_timeout(Duration::from_secs(12))
+        .build()
+}
+
+fn signed(request: &PresignedRequest, expires_at: Timestamp) -> Signed {
+    let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Signed { url: request.uri().to_owned(), headers: headers.collect(), expires_at }
+}
+
+fn fault(operation: &'static str, error: &dyn std::error::Error) -> BucketError {
+    BucketError { operation, reason: error.to_string() }
+}
+
+fn sort<E, R>(operation: &'static str, error: &SdkError<E, R>) -> BucketError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug,
+{
+    let reason = match error.code() {
+        Some(code) => format!("{code}: {}", error.message().unwrap_or_default()),
+        None => DisplayErrorContext(error).to_string(),
+    };
+    BucketError { operation, reason }
+}

@@ -1,0 +1,54 @@
+//! Files: announced, uploaded, looked at and downloaded, by a client that knows nothing of AWS.
+
+mod arrival;
+mod bucket;
+mod records;
+
+use nexo_tests::{Answer, Company, Nexo};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// The least of a PDF.
+pub(crate) const PDF: &[u8] = b"%PDF-1.4\n";
+
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// What is announced of [`PDF`].
+pub(crate) fn announcement(name: &str) -> Value {
+    json!({
+        "name": name, "contentType": "application/pdf", "size": PDF.len(), "sha256": sha256(PDF),
+        "category": "client_document",
+    })
+}
+
+/// Announces [`PDF`].
+async fn announced(company: &Company<'_>, name: &str) -> Value {
+    let answer = company.post("/api/uploads", &announcement(name)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body
+}
+
+fn path(file: &Value) -> String {
+    format!("/api/uploads/{}", file["id"].as_str().unwrap())
+}
+
+/// The file's status and what is wrong with it, once whatever has arrived was looked at.
+async fn status(nexo: &Nexo, company: &Company<'_>, file: &Value) -> (String, Value) {
+    nexo.settled().await;
+    let answer = company.get(&path(file)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    (answer.body["status"].as_str().unwrap().to_owned(), answer.body["quarantineReason"].clone())
+}
+
+/// S3's word for what went wrong.
+async fn refusal(answer: reqwest::Response) -> (u16, String) {
+    let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+    let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
+    (status, code.unwrap_or_else(|| panic!("{status}: {text}")).0.to_owned())
+}
+
+async fn download(company: &Company<'_>, file: &Value) -> Answer {
+    company.get(&format!("{}/download", path(file))).await
+}

@@ -1,0 +1,149 @@
+//! What is known of files: rules, room, links, lists.
+
+use futures::future::join_all;
+use nexo_tests::{Answer, Company, Nexo};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{PDF, announced, announcement, path};
+
+const GB: u64 = 1024 * 1024 * 1024;
+
+#[tokio::test]
+async fn all_that_is_wrong_is_said_at_once() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let answer = company
+        .post(
+            "/api/uploads",
+            &json!({"name": "a/b", "contentType": "text/html", "size": "1", "sha256": "x", "category": "secret"}),
+        )
+        .await;
+    answer.assert_problem(422, "validation_failed");
+    let pointers: Vec<_> = answer.field_errors().into_iter().map(|(pointer, _)| pointer).collect();
+    for pointer in ["/name", "/contentType", "/size", "/sha256", "/category"] {
+        assert!(pointers.contains(&pointer.to_owned()), "{pointer}: {answer:?}");
+    }
+    let mut body = announcement("a.zip");
+    body["contentType"] = json!("application/zip");
+    body["category"] = json!("resume");
+    body["size"] = json!(5 * GB + 1);
+    let answer = company.post("/api/uploads", &body).await;
+    answer.assert_problem(422, "validation_failed");
+    assert_eq!(
+        answer.field_errors(),
+        [("/contentType".into(), "unsupported_type".into()), ("/size".into(), "out_of_range".into())]
+    );
+    body["size"] = json!(0);
+    body["category"] = json!("other");
+    let answer = company.post("/api/uploads", &body).await;
+    assert_eq!(answer.field_errors(), [("/size".into(), "out_of_range".into())]);
+}
+
+async fn of_five_gb(company: &Company<'_>, name: &str) -> Answer {
+    let mut body = announcement(name);
+    body["size"] = json!(5 * GB);
+    company.post("/api/uploads", &body).await
+}
+
+#[tokio::test]
+async fn an_account_has_room_for_a_hundred_gb_however_many_ask_at_once() {
+    let nexo = Nexo::start().await;
+    let (company, other) = (nexo.register().await, nexo.register().await);
+    let mut files = Vec::new();
+    for number in 0..18 {
+        files.push(of_five_gb(&company, &format!("{number}.pdf")).await.body);
+    }
+    let answers = join_all((0..6).map(|_| of_five_gb(&company, "late.pdf"))).await;
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
+    assert_eq!(taken.len(), 2);
+    for answer in &refused {
+        answer.assert_problem(409, "quota_exceeded");
+    }
+    // Another account's is its own.
+    assert_eq!(of_five_gb(&other, "a.pdf").await.status, 201);
+
+    // What is deleted makes room, and takes it again when it is restored.
+    assert_eq!(company.delete(&path(&files[0])).await.status, 204);
+    company.delete(&path(&files[0])).await.assert_problem(404, "not_found");
+    let next = of_five_gb(&company, "next.pdf").await;
+    assert_eq!(next.status, 201, "{next:?}");
+    let restore = format!("{}/restore", path(&files[0]));
+    company.post(&restore, &json!({})).await.assert_problem(409, "quota_exceeded");
+    assert_eq!(company.delete(&path(&next.body)).await.status, 204);
+    assert_eq!(company.post(&restore, &json!({})).await.status, 200);
+    company.post(&restore, &json!({})).await.assert_problem(404, "not_found");
+    of_five_gb(&company, "over.pdf").await.assert_problem(409, "quota_exceeded");
+}
+
+#[tokio::test]
+async fn a_retry_announces_nothing_new() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let send = async |body: &Value| {
+        let request = company.request(Method::POST, "/api/uploads").header("idempotency-key", "one");
+        Answer::of(request.json(body)).await
+    };
+    let (first, again) = (send(&announcement("a.pdf")).await, send(&announcement("a.pdf")).await);
+    assert_eq!((first.status, again.status), (again.status, reqwest::StatusCode::CREATED));
+    assert_eq!(first.body["id"], again.body["id"]);
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    send(&announcement("b.pdf")).await.assert_problem(422, "idempotency_key_reused");
+    // The address of the retry is as good as the first.
+    company.upload(&again.body, PDF).await;
+    assert_eq!(company.get("/api/uploads").await.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn files_are_found_by_what_they_belong_to() {
+    let nexo = Nexo::start().await;
+    let (company, other) = (nexo.register().await, nexo.register().await);
+    let (one, two) = (company.client("One").await["id"].clone(), company.client("Two").await["id"].clone());
+    let theirs = other.client("Theirs").await["id"].clone();
+    let link = |id: &Value| json!({"type": "client", "id": id});
+    let with_links = |links: Value| {
+        let mut body = announcement("a.pdf");
+        body["links"] = links;
+        body
+    };
+    for wrong in [json!([link(&theirs)]), json!([link(&json!("cli_01ARZ3NDEKTSV4RRFFQ69G5FAV"))])] {
+        let answer = company.post("/api/uploads", &with_links(wrong)).await;
+        answer.assert_problem(422, "validation_failed");
+        assert_eq!(answer.field_errors(), [("/links".into(), "no_such_record".into())]);
+    }
+    let answer = company.post("/api/uploads", &with_links(json!([link(&one), link(&one)]))).await;
+    assert_eq!(answer.field_errors(), [("/links/1".into(), "duplicate".into())]);
+
+    let file = company.post("/api/uploads", &with_links(json!([link(&one)]))).await.body;
+    announced(&company, "unlinked.pdf").await;
+    let found = async |query: &str| -> Vec<String> {
+        let answer = company.get(&format!("/api/uploads?{query}")).await;
+        let names = answer.body["data"].as_array().unwrap().iter();
+        names.map(|file| file["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let by = |id: &Value| format!("linkedTo={}", id.as_str().unwrap());
+    assert_eq!(found(&by(&one)).await, ["a.pdf"]);
+    assert_eq!(found(&by(&two)).await, Vec::<String>::new());
+    assert_eq!(found("category=client_document&sort=name").await, ["a.pdf", "unlinked.pdf"]);
+    assert_eq!(found("category=invoice").await, Vec::<String>::new());
+
+    let change = json!({"name": "b.pdf", "links": [link(&one), link(&two)]});
+    let changed = company.patch(&path(&file), &change).await;
+    assert_eq!((changed.status.as_u16(), &changed.body["version"]), (200, &json!(2)), "{changed:?}");
+    assert_eq!(changed.body["links"], change["links"]);
+    assert_eq!(found(&by(&two)).await, ["b.pdf"]);
+    assert_eq!(found("sort=name").await, ["b.pdf", "unlinked.pdf"]);
+    company
+        .patch(&path(&file), &json!({"links": [link(&theirs)]}))
+        .await
+        .assert_problem(422, "validation_failed");
+    assert_eq!(company.patch(&path(&file), &json!({"links": []})).await.status, 200);
+    assert_eq!(found(&by(&one)).await, Vec::<String>::new());
+    company.patch(&path(&file), &json!({"size": 3})).await.assert_problem(422, "validation_failed");
+    company
+        .patch(&path(&file), &json!({"status": "available"}))
+        .await
+        .assert_problem(422, "validation_failed");
+    let stale = company.request(Method::PATCH, &path(&file)).header("if-match", "\"1\"");
+    Answer::of(stale.json(&json!({"name": "c.pdf"}))).await.assert_problem(412, "stale_version");
+}
