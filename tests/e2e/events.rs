@@ -7,7 +7,7 @@ mod emulator;
 use std::collections::{BTreeMap, BTreeSet};
 
 use lambda_http::request::LambdaRequest;
-use nexo_local::{CONSUMERS, FUNCTIONS, INSPECTOR};
+use nexo_local::{CONSUMERS, FUNCTIONS};
 use nexo_tests::{Nexo, project};
 use serde_json::{Value, json};
 
@@ -48,6 +48,12 @@ const OF_THE_STREAM: &[(&str, &str)] = &[("mail-new-sign-in", "New sign-in to yo
 
 /// Every event of the bucket.
 const OF_THE_BUCKET: &[&str] = &["files-arrived"];
+
+/// Every event of the stream that no mail follows from, and what the function says of it: there is no such file.
+const OF_THE_STREAM_IN_SILENCE: &[&str] = &["sweep-account", "sweep-purge"];
+
+/// Every event of a schedule, with what the function then says.
+const OF_A_SCHEDULE: &[(&str, &str)] = &[("sweep-daily", "swept")];
 
 fn file(name: &str) -> String {
     let path = project().join("events").join(name).with_extension("json");
@@ -122,13 +128,22 @@ async fn every_event_goes_through_its_function() {
 async fn every_event_of_the_stream_goes_through_its_filter_and_its_function() {
     let nexo = Nexo::start().await;
     let mut called = BTreeSet::new();
-    for (name, subject) in OF_THE_STREAM {
-        let text = file(name);
-        let event: Value = serde_json::from_str(&text).unwrap();
-        let functions = &nexo.server().template().functions;
+    let functions = &nexo.server().template().functions;
+    let taking = |name: &str| {
+        let event: Value = serde_json::from_str(&file(name)).unwrap();
         let takes =
             |id: &&String| functions[*id].streams.iter().any(|stream| stream.takes(&event["Records"][0]));
-        let function = functions.keys().find(takes).unwrap_or_else(|| panic!("no function takes {name}"));
+        functions.keys().find(takes).unwrap_or_else(|| panic!("no function takes {name}"))
+    };
+    for name in OF_THE_STREAM_IN_SILENCE {
+        let function = taking(name);
+        let reply = nexo.server().invoke(function, file(name).into_bytes()).await.unwrap();
+        let reply: Value = serde_json::from_slice(&reply).unwrap();
+        assert_eq!(reply, json!({"batchItemFailures": []}), "{name}: {:?}", nexo.log().last());
+        called.insert(function.clone());
+    }
+    for (name, subject) in OF_THE_STREAM {
+        let (text, function) = (file(name), taking(name));
         let reply = nexo.server().invoke(function, text.into_bytes()).await.unwrap();
         let reply: Value = serde_json::from_slice(&reply).unwrap();
         assert_eq!(reply, json!({"batchItemFailures": []}), "{name}: {:?}", nexo.log().last());
@@ -136,7 +151,9 @@ async fn every_event_of_the_stream_goes_through_its_filter_and_its_function() {
         assert_eq!(mail["subject"], *subject);
         called.insert(function.clone());
     }
-    let consumers: BTreeSet<_> = CONSUMERS.iter().map(|(id, _)| (*id).to_owned()).collect();
+    let of_the_stream = |id: &&str| !functions[*id].streams.is_empty();
+    let consumers = CONSUMERS.iter().map(|(id, _)| *id).filter(of_the_stream);
+    let consumers: BTreeSet<_> = consumers.map(str::to_owned).collect();
     assert_eq!(called, consumers, "functions with an event of the stream, and functions of the stream");
 }
 
@@ -146,7 +163,8 @@ async fn every_event_of_the_bucket_goes_through_its_function() {
     let company = nexo.register().await;
     for name in OF_THE_BUCKET {
         // Of an object that nobody announced, and of one that was looked at before.
-        let reply = nexo.server().invoke(INSPECTOR, file(name).into_bytes()).await;
+        let inspector = "FilesFunction";
+        let reply = nexo.server().invoke(inspector, file(name).into_bytes()).await;
         assert_eq!(reply, Ok(b"null".to_vec()), "{name}: {:?}", nexo.log().last());
         let parsed: Value = serde_json::from_str(&file(name)).unwrap();
         let key = parsed["Records"][0]["s3"]["object"]["key"].as_str().unwrap();
@@ -158,10 +176,32 @@ async fn every_event_of_the_bucket_goes_through_its_function() {
             company.account(),
             nexo_tests::table::ulid(announced.body["id"].as_str().unwrap())
         );
-        let reply = nexo.server().invoke(INSPECTOR, file(name).replace(key, &own).into_bytes()).await;
+        let reply = nexo.server().invoke(inspector, file(name).replace(key, &own).into_bytes()).await;
         assert_eq!(reply, Ok(b"null".to_vec()));
         assert!(nexo.log().last().unwrap().contains("file finished before"), "{:?}", nexo.log().last());
     }
+}
+
+#[tokio::test]
+async fn every_event_of_a_schedule_goes_through_its_function() {
+    let nexo = Nexo::start().await;
+    let mut called = BTreeSet::new();
+    for (name, said) in OF_A_SCHEDULE {
+        let event: Value = serde_json::from_str(&file(name)).unwrap();
+        assert_eq!(
+            (&event["source"], &event["detail-type"]),
+            (&json!("aws.events"), &json!("Scheduled Event"))
+        );
+        let function = format!("{}Function", name[..1].to_uppercase() + name[1..].split('-').next().unwrap());
+        let reply = nexo.server().invoke(&function, file(name).into_bytes()).await;
+        assert!(reply.is_ok(), "{name}: {reply:?} {:?}", nexo.log().last());
+        assert!(nexo.log().last().unwrap().contains(said), "{:?}", nexo.log().last());
+        called.insert(function);
+    }
+    let functions = nexo.server().template().functions.iter();
+    let scheduled: BTreeSet<_> =
+        functions.filter(|(_, it)| !it.schedules.is_empty()).map(|(id, _)| id.clone()).collect();
+    assert_eq!(called, scheduled, "functions with an event of a schedule, and functions with a schedule");
 }
 
 #[test]
@@ -173,5 +213,7 @@ fn every_event_is_in_the_tour() {
     let tour = TOUR.iter().map(|(name, _)| (*name).to_owned());
     let of_the_stream = OF_THE_STREAM.iter().map(|(name, _)| (*name).to_owned());
     let of_the_bucket = OF_THE_BUCKET.iter().map(|name| (*name).to_owned());
-    assert_eq!(events, tour.chain(of_the_stream).chain(of_the_bucket).collect());
+    let others = OF_THE_STREAM_IN_SILENCE.iter().copied().chain(OF_A_SCHEDULE.iter().map(|(name, _)| *name));
+    let others = others.map(str::to_owned);
+    assert_eq!(events, tour.chain(of_the_stream).chain(of_the_bucket).chain(others).collect());
 }

@@ -176,7 +176,7 @@ async fn every_mishap_at(work: Work, nth: u64) -> (u64, Vec<String>) {
     let nexo = Nexo::start().await;
     let shared = nexo.register().await;
     // The functions read the public keys now: what is counted is the write's own.
-    for path in ["/api/clients", "/api/employees", "/api/auth/profile"] {
+    for path in ["/api/clients", "/api/employees", "/api/uploads", "/api/auth/profile"] {
         assert_eq!(shared.get(path).await.status, 200);
     }
     let trial = Trial { work, nexo: &nexo, shared: &shared };

@@ -69,17 +69,17 @@ async fn two_companies(nexo: &Nexo) -> (Company<'_>, Company<'_>) {
 async fn an_accounts_credentials_reach_no_other_account() {
     let nexo = Nexo::start().await;
     let (own, other) = two_companies(&nexo).await;
-    let token = nexo.tenant_token(&own.account()).await;
     let theirs = other.get("/api/clients").await.body;
     let partitions = Partitions::of(&nexo, &own, &other).await;
-
-    let direct = client(Some(&token), "http://door.invalid", in_process(&nexo));
-    wrong::assert_refused(&nexo, &direct, &partitions, "AccessDeniedException").await;
-    over_tcp(&nexo, async |endpoint| {
-        let remote = client(Some(&token), &endpoint, StoreConfig::https());
-        wrong::assert_refused(&nexo, &remote, &partitions, "AccessDeniedException").await;
-    })
-    .await;
+    for token in [nexo.tenant_token(&own.account()).await, nexo.files_token(&own.account()).await] {
+        let direct = client(Some(&token), "http://door.invalid", in_process(&nexo));
+        wrong::assert_refused(&nexo, &direct, &partitions, "AccessDeniedException").await;
+        over_tcp(&nexo, async |endpoint| {
+            let remote = client(Some(&token), &endpoint, StoreConfig::https());
+            wrong::assert_refused(&nexo, &remote, &partitions, "AccessDeniedException").await;
+        })
+        .await;
+    }
     assert_eq!(other.get("/api/clients").await.body, theirs);
 }
 
@@ -317,14 +317,19 @@ async fn a_functions_own_role_reaches_no_tenants_data() {
 #[tokio::test]
 async fn only_a_function_of_records_gets_an_accounts_credentials() {
     let nexo = Nexo::start().await;
-    let role = &nexo.server().template().roles["TenantRole"].arn;
+    let roles = &nexo.server().template().roles;
+    let role = &roles["TenantRole"].arn;
     let (own, other) = two_companies(&nexo).await;
     let account = other.account();
     for function in nexo.server().template().functions.keys() {
-        let given = nexo.assume(&nexo.function_token(function), role, &account).await;
-        let of_records =
-            ["ClientsFunction", "EmployeesFunction", "UploadsFunction"].contains(&function.as_str());
-        assert_eq!(given.is_ok(), of_records, "{function}: {given:?}");
+        for (role, functions) in [
+            ("TenantRole", ["ClientsFunction", "EmployeesFunction"].as_slice()),
+            // Only who signs requests to the bucket gets what they are signed with.
+            ("FilesTenantRole", &["UploadsFunction"]),
+        ] {
+            let given = nexo.assume(&nexo.function_token(function), &roles[role].arn, &account).await;
+            assert_eq!(given.is_ok(), functions.contains(&function.as_str()), "{function} {role}: {given:?}");
+        }
     }
     // Nor does an account's session lead to another's, and the tag is one account, never a pattern.
     let tenant = nexo.tenant_token(&own.account()).await;

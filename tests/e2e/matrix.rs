@@ -44,7 +44,11 @@ const NAMED: [(&str, &str); 2] = [("departmentId", "/api/departments"), ("positi
 const UNIQUE: [&str; 3] = ["name", "code", "employeeNumber"];
 
 /// Actions that a new record does not take, and what comes before them.
-const BEFORE: [(&str, &str); 2] = [("/return", "/leave"), ("/rehire", "/terminate")];
+const BEFORE: [(&str, Method, &str); 3] = [
+    ("/return", Method::POST, "/leave"),
+    ("/rehire", Method::POST, "/terminate"),
+    ("/purge", Method::DELETE, ""),
+];
 
 #[tokio::test]
 async fn every_operation_says_who_may_call_it() {
@@ -361,7 +365,7 @@ async fn example(all: &[Operation], operation: &Operation, company: &Company<'_>
         if let Some(collection) = collection {
             *value = json!(Box::pin(created(all, collection, company)).await);
         } else if UNIQUE.contains(&name.as_str()) {
-            *value = json!(format!("{} {number}", value.as_str().unwrap()));
+            *value = json!(format!("{number} {}", value.as_str().unwrap()));
         } else if name == "email" || name == "workEmail" {
             *value = json!(format!("user{number}@acme.example"));
         }
@@ -376,18 +380,19 @@ fn fresh() -> usize {
 }
 
 /// What comes before an action on a new record.
-fn before(action: &Operation) -> Option<String> {
+fn before(action: &Operation) -> Option<(Method, String)> {
     let path = &action.path;
-    let follows = BEFORE.iter().find(|(action, _)| path.ends_with(action));
-    follows.map(|(action, first)| format!("{}{first}", path.strip_suffix(action).unwrap_or(path)))
+    let (action, method, first) = BEFORE.iter().find(|(action, ..)| path.ends_with(action))?;
+    Some((method.clone(), format!("{}{first}", path.strip_suffix(action).unwrap_or(path))))
 }
 
 /// Brings a new record to where it takes an action.
 async fn prepare(all: &[Operation], action: &Operation, company: &Company<'_>, id: &str) {
-    let Some(first) = before(action) else { return };
-    let first = all.iter().find(|operation| operation.path == first).expect("what comes before");
+    let Some((method, path)) = before(action) else { return };
+    let is_first = |operation: &&Operation| operation.method == method && operation.path == path;
+    let first = all.iter().find(is_first).expect("what comes before");
     let members = example(all, first, company).await;
-    let request = company.request(Method::POST, &first.at(id));
+    let request = company.request(method.clone(), &first.at(id));
     let answer = Answer::of(first.with_body(request, &members)).await;
     assert!(answer.status.is_success(), "{}: {answer:?}", first.name());
 }

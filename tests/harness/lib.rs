@@ -170,9 +170,18 @@ impl Nexo {
         request.body(bytes).send().await.expect("an answer")
     }
 
-    /// Waits until whatever has arrived in the bucket was looked at.
+    /// Waits until whatever has arrived in the bucket was looked at, and what follows from writes was done.
     pub async fn settled(&self) {
-        self.server.files().expect("a bucket").catch_up().await;
+        self.server.catch_up().await;
+    }
+
+    /// Has the daily round through all files made, and answers what its last line of log says.
+    pub async fn sweep(&self) -> Value {
+        let event = json!({"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}});
+        let swept = self.server.invoke("SweepFunction", event.to_string().into_bytes()).await;
+        let line = self.log().iter().rev().find(|line| line.contains("\"message\":\"swept")).cloned();
+        swept.unwrap_or_else(|error| panic!("{error}: {:?}", self.log().last()));
+        serde_json::from_str(&line.expect("a line")).expect("JSON")
     }
 
     /// What `work` asked of the store, with what came of it.

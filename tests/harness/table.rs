@@ -25,6 +25,13 @@ impl Nexo {
         answer.unwrap_or_else(|refusal| panic!("{refusal}"))
     }
 
+    /// The session token that `UploadsFunction` gets for an account.
+    pub async fn files_token(&self, account: &str) -> String {
+        let role = &self.server().template().roles["FilesTenantRole"].arn;
+        let answer = self.assume(&self.function_token("UploadsFunction"), role, account).await;
+        answer.unwrap_or_else(|refusal| panic!("{refusal}"))
+    }
+
     /// The session token that `UsersFunction` gets for an account.
     pub async fn directory_token(&self, account: &str) -> String {
         let role = &self.server().template().roles["DirectoryRole"].arn;
@@ -76,8 +83,13 @@ impl Nexo {
 
     /// The stored item of one of a company's clients, as DynamoDB's JSON.
     pub async fn client_item(&self, company: &Company<'_>, id: &str) -> Value {
+        self.item(company, "CLI", ulid(id)).await
+    }
+
+    /// A stored item of a company's, as DynamoDB's JSON; null where there is none.
+    pub async fn item(&self, company: &Company<'_>, tag: &str, sort: &str) -> Value {
         let account = company.account();
-        let key = json!({"pk": {"S": format!("A#{account}#CLI")}, "sk": {"S": ulid(id)}});
+        let key = json!({"pk": {"S": format!("A#{account}#{tag}")}, "sk": {"S": sort}});
         let body = json!({"TableName": self.table_name(), "Key": key});
         let token = self.tenant_token(&account).await;
         let (status, answer) = self.table_call(Some(&token), "GetItem", &body).await;

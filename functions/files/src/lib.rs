@@ -2,13 +2,14 @@
 //!
 //! It is called with S3's events, at least once for each new object and in any order. What arrived is compared
 //! with what was announced, and its first bytes with its type: the file is then available, or quarantined.
-//! Whatever comes twice, late, or for no file changes nothing. When the bucket or the table does not answer,
-//! the event fails: Lambda calls again, and in the end puts it into the queue of failures.
+//! Whatever comes twice, late, or for no file changes nothing. When the bucket or the table does not answer for
+//! one object, the others are looked at still, and then the event fails: Lambda calls again, and in the end puts it
+//! into the queue of failures.
 
 mod event;
 
 use nexo_api::{LogSink, Platform};
-use nexo_domain::{FileStatus, QuarantineReason};
+use nexo_domain::QuarantineReason;
 use nexo_files::{Arrived, Bucket, BucketError};
 use nexo_store::{Announced, Directory, Meter, StoreError};
 use nexo_tenant_key::ArrivedObject;
@@ -35,14 +36,13 @@ pub enum Failure {
 }
 
 /// What became of one object.
-enum Outcome {
-    /// Its key is none of ours.
-    Unknown,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
     /// There is no file of it.
     Orphan,
-    /// It is gone.
+    /// It is not there.
     Gone,
-    /// Its file was finished before.
+    /// Nobody waits for it: its file was finished before, or given up.
     Known,
     /// It was compared.
     Compared(Option<QuarantineReason>),
@@ -55,53 +55,67 @@ impl Inspector {
         Self { directory, bucket, log: platform.log.clone() }
     }
 
-    /// Looks at the objects of an event.
+    /// Looks at all objects of an event.
+    ///
+    /// # Errors
+    /// The first one: the table or the bucket does not answer.
+    pub async fn inspect(&self, event: Event) -> Result<(), Failure> {
+        let mut failed = Ok(());
+        for record in event.records {
+            let object = ArrivedObject::parse(&record.s3.object.key());
+            let Some(object) = object.filter(|_| record.s3.bucket.name == self.bucket.name()) else {
+                // A key that is none of ours is whatever somebody made it: it stays out of the log.
+                self.say("WARN", "object of no account", None, None);
+                continue;
+            };
+            if let Err(failure) = self.look_at(&object).await {
+                failed = failed.and(Err(failure));
+            }
+        }
+        failed
+    }
+
+    /// Looks at one object, and says in the log what became of it.
     ///
     /// # Errors
     /// The table or the bucket does not answer.
-    pub async fn inspect(&self, event: Event) -> Result<(), Failure> {
-        for record in event.records {
-            let key = record.s3.object.key();
-            let object = ArrivedObject::parse(&key).filter(|_| record.s3.bucket.name == self.bucket.name());
-            let looked = match &object {
-                Some(object) => self.look(object).await,
-                None => Ok(Outcome::Unknown),
-            };
-            let (level, message, cause) = match &looked {
-                Ok(Outcome::Compared(None)) => ("INFO", "file available", None),
-                Ok(Outcome::Compared(Some(reason))) => ("WARN", "file quarantined", Some(reason.to_string())),
-                Ok(Outcome::Known) => ("INFO", "file finished before", None),
-                Ok(Outcome::Gone) => ("WARN", "object gone", None),
-                Ok(Outcome::Orphan) => ("WARN", "object without a file", None),
-                Ok(Outcome::Unknown) => ("WARN", "object of no account", None),
-                Err(error) => ("ERROR", "object not looked at", Some(error.to_string())),
-            };
-            // A key that is none of ours is whatever somebody made it: it stays out of the log.
-            let file = object.map(|object| object.file.to_string());
-            let line = json!({"level": level, "message": message, "fileId": file, "cause": cause});
-            (self.log)(&line.to_string());
-            looked?;
-        }
-        Ok(())
+    pub async fn look_at(&self, object: &ArrivedObject) -> Result<Outcome, Failure> {
+        let looked = self.compare(object).await;
+        let (level, message, cause) = match &looked {
+            Ok(Outcome::Compared(None)) => ("INFO", "file available", None),
+            Ok(Outcome::Compared(Some(reason))) => ("WARN", "file quarantined", Some(reason.to_string())),
+            Ok(Outcome::Known) => ("INFO", "file finished before", None),
+            Ok(Outcome::Gone) => ("WARN", "object gone", None),
+            Ok(Outcome::Orphan) => ("WARN", "object without a file", None),
+            Err(error) => ("ERROR", "object not looked at", Some(error.to_string())),
+        };
+        self.say(level, message, Some(object), cause.as_deref());
+        looked
     }
 
-    async fn look(&self, object: &ArrivedObject) -> Result<Outcome, Failure> {
+    async fn compare(&self, object: &ArrivedObject) -> Result<Outcome, Failure> {
         let Some(announced) = self.directory.announced(&object.account, &object.file).await? else {
             return Ok(Outcome::Orphan);
         };
-        if announced.status != FileStatus::Pending {
+        if !announced.is_awaited() {
             return Ok(Outcome::Known);
         }
         let Some(arrived) = self.bucket.look(object).await? else { return Ok(Outcome::Gone) };
-        let wrong = compare(&announced, &arrived);
-        self.directory.finish(&object.account, &object.file, wrong).await?;
-        Ok(Outcome::Compared(wrong))
+        let wrong = difference(&announced, &arrived);
+        let is_news = self.directory.finish(&object.account, &object.file, &announced, wrong).await?;
+        Ok(if is_news { Outcome::Compared(wrong) } else { Outcome::Known })
+    }
+
+    fn say(&self, level: &str, message: &str, object: Option<&ArrivedObject>, cause: Option<&str>) {
+        let file = object.map(|object| object.file.to_string());
+        let line = json!({"level": level, "message": message, "fileId": file, "cause": cause});
+        (self.log)(&line.to_string());
     }
 }
 
 /// What differs from what was announced. S3 refuses all but the last already, by what the address was signed
 /// for; it is looked at again, because objects could come another way.
-fn compare(announced: &Announced, arrived: &Arrived) -> Option<QuarantineReason> {
+fn difference(announced: &Announced, arrived: &Arrived) -> Option<QuarantineReason> {
     if arrived.size != announced.size {
         Some(QuarantineReason::SizeDiffers)
     } else if !arrived.has_digest(&announced.sha256) {

@@ -42,6 +42,9 @@ pub(crate) async fn download(
     match file.status {
         FileStatus::Available => {}
         FileStatus::Pending => return Err(Problem::new(Code::Conflict, "The file has not arrived yet.")),
+        FileStatus::Expired => {
+            return Err(Problem::new(Code::Conflict, "The file has not arrived in time."));
+        }
         FileStatus::Quarantined => {
             return Err(Problem::new(
                 Code::Conflict,

@@ -5,7 +5,7 @@ use nexo_domain::{
     ClientId, FileCategory, FileName, FileStatus, FileType, Invalid, Permission, QuarantineReason, Sha256,
     Text, kind,
 };
-use nexo_store::{Record, Reference, Stored};
+use nexo_store::{PURGE_AT, Record, Reference, Stored};
 use serde::{Deserialize, Serialize};
 
 /// The largest file, in bytes: 5 GB, which is also the most that S3 takes in one request.
@@ -62,6 +62,15 @@ pub enum LinkType {
     Client,
 }
 
+/// Reports a name that does not end as those of its type do.
+pub(crate) fn judge_name(name: &FileName, content_type: FileType, errors: &mut FieldErrors) {
+    if !name.suits(content_type) {
+        let ends: Vec<_> = content_type.extensions().iter().map(|end| format!(".{end}")).collect();
+        let message = format!("must end in {}, as files of its type do", ends.join(" or "));
+        errors.add("/name", "wrong_extension", message);
+    }
+}
+
 /// Reports links that are too many, or the same twice.
 pub(crate) fn judge_links(links: &[Link], errors: &mut FieldErrors) {
     if links.len() > MOST_LINKS {
@@ -82,8 +91,11 @@ impl Record for File {
         self.name.to_string()
     }
 
+    const PURGE_AT: &'static str = PURGE_AT;
+
     fn references(&self) -> Vec<Reference> {
-        self.links.iter().map(|link| Reference::to("links", &link.id)).collect()
+        let within = |link: &Link| Reference::within("links", &link.id, Permission::ClientRead);
+        self.links.iter().map(within).collect()
     }
 }
 
@@ -136,6 +148,7 @@ impl Resource for File {
     ];
 
     fn validate(&self, errors: &mut FieldErrors) {
+        judge_name(&self.name, self.content_type, errors);
         judge_links(&self.links, errors);
     }
 }

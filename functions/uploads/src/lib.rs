@@ -13,12 +13,13 @@ use nexo_files::Bucket;
 
 /// The function's routes.
 pub fn routes(platform: &Platform, bucket: Bucket) -> Routes {
-    let [create, change, delete, restore] = upload::OPERATIONS;
+    let [create, change, delete, restore, purge] = upload::OPERATIONS;
     list_and_get::<File>(platform)
         .on(create, upload::create)
         .on(change, upload::change)
         .on(delete, upload::delete)
         .on(restore, upload::restore)
+        .on(purge, upload::purge)
         .on(download::DOWNLOAD, download::download)
         .share(bucket)
 }

@@ -8,15 +8,15 @@ use nexo_api::{
     Tenant, Verb, answer, created, json, shape, with_etag,
 };
 use nexo_domain::{
-    FileCategory, FileName, FileStatus, FileType, Permission, Sha256, Tags, Timestamp, UserId, kind,
+    FileCategory, FileId, FileName, FileStatus, FileType, Permission, Sha256, Tags, Timestamp, UserId, kind,
 };
 use nexo_files::{Announced, Bucket, Signed};
 use nexo_store::{Entity, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::file::{File, LARGEST, Link, QUOTA, judge_links};
+use crate::file::{File, LARGEST, Link, QUOTA, judge_links, judge_name};
 
-pub(crate) const OPERATIONS: [Operation; 4] = [
+pub(crate) const OPERATIONS: [Operation; 5] = [
     Operation {
         method: Verb::Post,
         path: "",
@@ -59,6 +59,16 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         success: 200,
         shape: shape!(|draft| _ = draft.id::<kind::File>().record::<File>().etag()),
     },
+    Operation {
+        method: Verb::Post,
+        path: "/{id}/purge",
+        id: "purgeFile",
+        summary: "Erases a deleted file for good, before its 30 days are over",
+        access: Who::Needs(Permission::FileDelete),
+        problems: &[404, 409],
+        success: 204,
+        shape: shape!(|draft| _ = draft.id::<kind::File>()),
+    },
 ];
 
 /// What is announced of a file.
@@ -92,6 +102,7 @@ impl Input for NewFile {
             let message = format!("cannot be the type of a file of the category {}", self.category);
             errors.add("/contentType", "unsupported_type", message);
         }
+        judge_name(&self.name, self.content_type, errors);
         judge_links(&self.links, errors);
     }
 }
@@ -123,8 +134,9 @@ pub(crate) struct NewUpload {
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schemars(with = "Shown"))]
     file: Entity<File>,
-    /// The request to make.
-    upload: Upload,
+    /// The request to make; null where a retry finds the file arrived, deleted or expired, so that there is
+    /// nothing left to upload.
+    upload: Option<Upload>,
 }
 
 /// The members of a file that its description can show here.
@@ -133,7 +145,7 @@ pub(crate) struct NewUpload {
 #[schemars(rename_all = "camelCase")]
 #[expect(dead_code, reason = "described, not made")]
 struct Shown {
-    id: nexo_domain::FileId,
+    id: FileId,
     version: u64,
     created_at: Timestamp,
     name: FileName,
@@ -176,9 +188,13 @@ pub(crate) async fn create(
         fields: File { name, content_type, size, sha256, category, links, status, quarantine_reason },
     };
     let stored = tenant.create_stored(input, QUOTA, idempotency.as_ref()).await?;
-    let signed = bucket.upload(tenant.scope(), &stored.entity.id, announced).await;
-    let Signed { url, headers, expires_at } = signed.map_err(|error| Problem::internal(&error))?;
-    let upload = Upload { method: "PUT", url, headers: headers.into_iter().collect(), expires_at };
+    let upload = if stored.replayed && !is_pending(&tenant, &stored.entity.id).await? {
+        None
+    } else {
+        let signed = bucket.upload(tenant.scope(), &stored.entity.id, announced).await;
+        let Signed { url, headers, expires_at } = signed.map_err(|error| Problem::internal(&error))?;
+        Some(Upload { method: "PUT", url, headers: headers.into_iter().collect(), expires_at })
+    };
     let (version, path) = (stored.entity.version, format!("{}/{}", File::PATH, stored.entity.id));
     let shown = json(StatusCode::CREATED, &NewUpload { file: stored.entity, upload });
     let mut response = created(with_etag(shown, version), &path);
@@ -186,6 +202,27 @@ pub(crate) async fn create(
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Whether a file still waits for its bytes.
+async fn is_pending(tenant: &Tenant, id: &FileId) -> Result<bool, Problem> {
+    match tenant.get_consistent::<File>(id).await {
+        Ok(file) => Ok(file.input.fields.status == FileStatus::Pending),
+        Err(StoreError::NotFound) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Why a change is refused.
+enum Refused {
+    Store(StoreError),
+    Fields(FieldErrors),
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 /// `PATCH /api/uploads/{id}`.
@@ -203,6 +240,11 @@ pub(crate) async fn change(
     }
     let changed = tenant.change_stored(&id, expected, |file: &mut nexo_store::Input<File>| {
         if has("name") {
+            let mut errors = FieldErrors::default();
+            judge_name(&values.name, file.fields.content_type, &mut errors);
+            if !errors.is_empty() {
+                return Err(Refused::Fields(errors));
+            }
             file.fields.name.clone_from(&values.name);
         }
         if has("links") {
@@ -211,10 +253,12 @@ pub(crate) async fn change(
         if has("ownerId") {
             file.owner_id = values.owner_id;
         }
+        Ok(())
     });
     match changed.await {
         Ok(file) => Ok(answer(StatusCode::OK, &file)),
-        Err(error) => Err(with_current(&tenant, &id, error).await),
+        Err(Refused::Fields(errors)) => Err(Problem::invalid(errors)),
+        Err(Refused::Store(error)) => Err(with_current(&tenant, &id, error).await),
     }
 }
 
@@ -224,7 +268,7 @@ pub(crate) async fn delete(
     Id(id): Id<kind::File>,
     IfMatch(expected): IfMatch,
 ) -> Result<Response, Problem> {
-    match tenant.delete_stored::<File>(&id, expected).await {
+    match tenant.delete::<File>(&id, expected).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT.into_response()),
         Err(error) => Err(with_current(&tenant, &id, error).await),
     }
@@ -232,11 +276,17 @@ pub(crate) async fn delete(
 
 /// `POST /api/uploads/{id}/restore`.
 pub(crate) async fn restore(tenant: Tenant, Id(id): Id<kind::File>) -> Result<Response, Problem> {
-    Ok(answer(StatusCode::OK, &tenant.restore_stored::<File>(&id, QUOTA).await?))
+    Ok(answer(StatusCode::OK, &tenant.restore::<File>(&id).await?))
+}
+
+/// `POST /api/uploads/{id}/purge`.
+pub(crate) async fn purge(tenant: Tenant, Id(id): Id<kind::File>) -> Result<Response, Problem> {
+    tenant.purge_stored::<File>(&id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// The problem for a failed write; for a stale version with the file as it is now.
-async fn with_current(tenant: &Tenant, id: &nexo_domain::FileId, error: StoreError) -> Problem {
+async fn with_current(tenant: &Tenant, id: &FileId, error: StoreError) -> Problem {
     let stale = matches!(error, StoreError::Stale { .. });
     let problem = match error {
         StoreError::BeyondReach => Problem::denied_beyond_own(File::WRITE),

@@ -1,12 +1,14 @@
-//! The bucket of files: the three operations of S3 that the product uses, on this machine's disk.
+//! The bucket of files: the operations of S3 that the product uses, on this machine's disk.
 //!
 //! A request is checked as S3 checks it: its signature with the caller's own secret, its time, the policy of the
-//! caller's role in the template for this very key, then length, digest and `if-none-match`. What S3 has
-//! besides (copies, parts, lists, deletes, versions, overwriting) answers `NotImplemented`.
+//! caller's role in the template for this very key, then length, digest and `if-none-match`. What is deleted
+//! stays as an old version until that is erased. What S3 has besides (copies, parts, overwriting, reading old
+//! versions) answers `NotImplemented`.
 //!
 //! A new object's event is written down before the object is in its place, and delivered at least once.
 
 mod connector;
+mod listing;
 mod objects;
 mod pump;
 mod refusal;
@@ -40,7 +42,7 @@ use crate::policy::{self, Decision, Statement};
 use crate::template::{Bucket, REGION, Template};
 
 pub(crate) use connector::BucketConnector;
-use objects::{About, Expected, Objects};
+use objects::{About, Expected, Objects, blocking};
 pub(crate) use pump::Consumer;
 use pump::Outbox;
 use refusal::Refusal;
@@ -130,7 +132,11 @@ impl BucketDoor {
             let door = door.clone();
             async move { door.handle(request).await }
         });
-        Router::new().route(&format!("/{}/{{*key}}", self.inner.bucket.name), answer)
+        let name = &self.inner.bucket.name;
+        Router::new()
+            .route(&format!("/{name}"), answer.clone())
+            .route(&format!("/{name}/"), answer.clone())
+            .route(&format!("/{name}/{{*key}}"), answer)
     }
 
     /// Answers one request.
@@ -178,22 +184,30 @@ impl Inner {
     async fn answer(&self, parts: &Parts, body: Body, id: &str) -> Result<Response<Body>, Refusal> {
         match parts.method {
             Method::PUT => self.put(parts, body, id).await,
+            Method::GET if self.key(parts)?.is_empty() => self.list(parts).await,
             Method::GET | Method::HEAD => self.get(parts),
+            Method::DELETE => self.delete(parts, id).await,
             _ => Err(not_implemented("this operation")),
         }
     }
 
-    /// Who asks for what, and whether the policy of their role allows it.
-    fn admit(&self, parts: &Parts, action: &str, known: &[&str]) -> Result<Permit, Refusal> {
+    /// The key that a request names; empty when it is about the bucket itself.
+    fn key(&self, parts: &Parts) -> Result<String, Refusal> {
         let path = parts.uri.path();
-        let key = path.strip_prefix('/').and_then(|path| path.strip_prefix(self.bucket.name.as_str()));
-        let key = key.and_then(|rest| rest.strip_prefix('/')).filter(|key| !key.is_empty());
+        let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(self.bucket.name.as_str()));
+        let key = rest.and_then(|rest| if rest.is_empty() { Some("") } else { rest.strip_prefix('/') });
         let key = key.and_then(|key| percent_decode_str(key).decode_utf8().ok());
         let key =
             key.ok_or_else(|| Refusal::new(404, "NoSuchBucket", "There is no such bucket"))?.into_owned();
         if key.len() > LONGEST_KEY {
             return Err(Refusal::new(400, "KeyTooLongError", "Your key is too long"));
         }
+        Ok(key)
+    }
+
+    /// Who asks for what, and whether the policy of their role allows it.
+    fn admit(&self, parts: &Parts, action: &str, known: &[&str]) -> Result<Permit, Refusal> {
+        let key = self.key(parts)?;
         let strange = |name: &str| !name.starts_with("X-Amz-") && name != "x-id" && !known.contains(&name);
         if let Some((name, _)) = parameters(parts).into_iter().find(|(name, _)| strange(name)) {
             return Err(not_implemented(&name));
@@ -240,6 +254,9 @@ impl Inner {
 
     async fn put(&self, parts: &Parts, body: Body, id: &str) -> Result<Response<Body>, Refusal> {
         let permit = self.admit(parts, "s3:PutObject", &[])?;
+        if permit.key.is_empty() {
+            return Err(not_implemented("making a bucket"));
+        }
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
         for name in parts.headers.keys().map(HeaderName::as_str) {
             let is_known = ["x-amz-security-token", "x-amz-date", "x-amz-content-sha256", "x-amz-user-agent"]
@@ -271,14 +288,20 @@ impl Inner {
         }
         let content_type = header(CONTENT_TYPE.as_str()).unwrap_or("binary/octet-stream").to_owned();
         let payload = permit.claim.payload().map(str::to_owned);
-        let modified = Timestamp::from_millis(i64::try_from((self.clock)()).unwrap_or(i64::MAX));
-        let key = permit.key.clone();
-        let about = |sha256| About { key, size, content_type, sha256, modified };
+        let modified = self.now();
+        let (key, version) = (permit.key.clone(), id.to_owned());
+        let about = |sha256| About { key, size, content_type, sha256, modified, version, is_marker: false };
         let draft = self.objects.draft(body, Expected { size, sha256, payload }, about).await?;
         let event = self.event(&draft.about, id, modified);
         let outbox = self.outbox.get().ok_or_else(|| Refusal::internal(&"no function takes events"))?;
-        let written = outbox.write(id, &event).map_err(|error| Refusal::internal(&error))?;
-        let about = self.objects.commit(draft).inspect_err(|_| {
+        let written = outbox.path(id);
+        let (objects, path) = (self.objects.clone(), written.clone());
+        blocking(move || {
+            objects.write(&path, &event)?;
+            Ok(objects.sync(&objects.announced())?)
+        })
+        .await?;
+        let about = self.objects.commit(draft).await.inspect_err(|_| {
             // What stays tells of an object that another request brought: that changes nothing.
             let _ = std::fs::remove_file(&written);
         })?;
@@ -329,6 +352,66 @@ impl Inner {
             }
         }
         Ok(response)
+    }
+
+    /// Lists objects, or versions.
+    async fn list(&self, parts: &Parts) -> Result<Response<Body>, Refusal> {
+        let asked = parameters(parts);
+        let value =
+            |name: &str| asked.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let (objects, bucket) = (self.objects.clone(), self.bucket.name.clone());
+        let prefix = value("prefix").unwrap_or_default();
+        if value("versions").is_some() {
+            self.admit(parts, "s3:ListBucketVersions", &["versions", "prefix"])?;
+            return blocking(move || {
+                let (now, old) = (objects.list(&prefix)?, objects.old_versions(&prefix)?);
+                Ok(listing::versions(&bucket, &prefix, &now, &old))
+            })
+            .await;
+        }
+        if value("list-type").as_deref() != Some("2") {
+            return Err(not_implemented("a list of another kind"));
+        }
+        let known = ["list-type", "prefix", "start-after", "continuation-token", "max-keys"];
+        self.admit(parts, "s3:ListBucket", &known)?;
+        let after = value("continuation-token").or_else(|| value("start-after")).unwrap_or_default();
+        let most = value("max-keys").map_or(Ok(1000), |most| most.parse());
+        let most = most.map_err(|_| Refusal::new(400, "InvalidArgument", "max-keys is no number"))?;
+        blocking(move || Ok(listing::objects(&bucket, &prefix, &after, most, &objects.list(&prefix)?))).await
+    }
+
+    /// Hides an object, or erases one version of it.
+    async fn delete(&self, parts: &Parts, id: &str) -> Result<Response<Body>, Refusal> {
+        let version = parameters(parts).into_iter().find(|(name, _)| name == "versionId");
+        let action = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
+        let permit = self.admit(parts, action, &["versionId"])?;
+        if permit.key.is_empty() {
+            return Err(not_implemented("deleting a bucket"));
+        }
+        let (objects, id, modified) = (self.objects.clone(), id.to_owned(), self.now());
+        blocking(move || {
+            let key = permit.key;
+            match version {
+                Some((_, version)) => objects.erase(&key, &version),
+                None => objects.hide(&About {
+                    key,
+                    size: 0,
+                    content_type: String::new(),
+                    sha256: String::new(),
+                    modified,
+                    version: id,
+                    is_marker: true,
+                }),
+            }
+        })
+        .await?;
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        Ok(response)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from((self.clock)()).unwrap_or(i64::MAX))
     }
 
     /// The event of a new object.

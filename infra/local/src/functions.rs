@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use nexo_api::{LogSink, Platform, Routes};
+use nexo_api::{Platform, Routes};
 use nexo_files::{Bucket, BucketConfig};
 use nexo_store::StoreConfig;
 
@@ -37,32 +37,50 @@ pub const FUNCTIONS: &[(&str, MakeRoutes)] = &[
     ("UsersFunction", |platform, _| Ok(users::routes(platform))),
 ];
 
-/// Makes a function that the table's stream calls, out of its environment.
-pub type MakeConsumer = fn(&Environment, &Mailbox, &LogSink) -> Result<FunctionHandle, String>;
-
-/// Every function that the table's stream calls, by its logical id in `template.yaml`.
-pub const CONSUMERS: &[(&str, MakeConsumer)] = &[("MailFunction", |environment, mailbox, log| {
-    let value = |name: &str| environment.get(name).map(String::as_str).unwrap_or_default();
-    let (secret, page) = (value("NEXO_LINK_SECRET"), value("NEXO_LINK_PAGE"));
-    let sender = mail::Sender::new(secret, page, Box::new(mailbox.clone()), log.clone());
-    let sender = Arc::new(sender.map_err(|error| error.to_string())?);
-    Ok(consumer(move |event| {
-        let sender = sender.clone();
-        async move { sender.send(event).await }
-    }))
-})];
-
-/// The function that new objects of the bucket are told to, by its logical id in `template.yaml`.
-pub const INSPECTOR: &str = "FilesFunction";
-
-/// Makes the function that new objects of the bucket are told to.
-pub(crate) fn inspector(platform: &Platform, bucket: Bucket) -> FunctionHandle {
-    let inspector = Arc::new(files::Inspector::new(platform, bucket));
-    fallible(move |event| {
-        let inspector = inspector.clone();
-        async move { inspector.inspect(event).await }
-    })
+/// What a function that no request calls is made of.
+pub struct Surroundings<'a> {
+    /// Its environment, as the template gives it.
+    pub environment: &'a Environment,
+    /// The table, the clock and the log.
+    pub platform: &'a Platform,
+    /// The bucket, under the function's own role.
+    pub bucket: &'a Bucket,
+    /// Where mails go.
+    pub mailbox: &'a Mailbox,
 }
+
+/// Makes a function that events call.
+pub type MakeConsumer = fn(&Surroundings<'_>) -> Result<FunctionHandle, String>;
+
+/// Every function that events call, of the table's stream, of the bucket or of a schedule, by its logical id in
+/// `template.yaml`.
+pub const CONSUMERS: &[(&str, MakeConsumer)] = &[
+    ("FilesFunction", |surroundings| {
+        let inspector = Arc::new(files::Inspector::new(surroundings.platform, surroundings.bucket.clone()));
+        Ok(fallible(move |event| {
+            let inspector = inspector.clone();
+            async move { inspector.inspect(event).await }
+        }))
+    }),
+    ("MailFunction", |surroundings| {
+        let value = |name: &str| surroundings.environment.get(name).map(String::as_str).unwrap_or_default();
+        let (secret, page) = (value("NEXO_LINK_SECRET"), value("NEXO_LINK_PAGE"));
+        let log = surroundings.platform.log.clone();
+        let sender = mail::Sender::new(secret, page, Box::new(surroundings.mailbox.clone()), log);
+        let sender = Arc::new(sender.map_err(|error| error.to_string())?);
+        Ok(consumer(move |event| {
+            let sender = sender.clone();
+            async move { sender.send(event).await }
+        }))
+    }),
+    ("SweepFunction", |surroundings| {
+        let sweeper = Arc::new(sweep::Sweeper::new(surroundings.platform, surroundings.bucket.clone()));
+        Ok(fallible(move |event| {
+            let sweeper = sweeper.clone();
+            async move { sweeper.handle(event).await }
+        }))
+    }),
+];
 
 /// The bucket, as a function's environment names it.
 pub(crate) fn bucket(

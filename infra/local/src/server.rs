@@ -20,15 +20,15 @@ use crate::bucket::{BucketConnector, BucketDoor, Consumer};
 use crate::clock::request_id;
 use crate::external::{External, ensure_table};
 use crate::functions::{
-    CONSUMERS, Environment, FUNCTIONS, INSPECTOR, MakeConsumer, SIGNING_REGION as REGION, auth_settings,
-    bucket, inspector,
+    CONSUMERS, Environment, FUNCTIONS, MakeConsumer, SIGNING_REGION as REGION, Surroundings, auth_settings,
+    bucket,
 };
 use crate::issuer::{CallerIdentity, LocalIssuer};
 use crate::mailbox::Mailbox;
 use crate::pump::{Pump, Source};
 use crate::secrets::Secrets;
 use crate::template::IpRateLimit;
-use crate::{Door, DoorConnector, Engine, FunctionHandle, Gateway, Storage, Template, function};
+use crate::{Door, DoorConnector, Engine, FunctionHandle, Gateway, Storage, Template, function, schedule};
 
 /// How long expired items stay, as DynamoDB's TTL removes them in the background.
 const SWEEP: std::time::Duration = std::time::Duration::from_mins(1);
@@ -90,6 +90,7 @@ pub struct Server {
     time: crate::Clock,
     door: Door,
     files: Option<BucketDoor>,
+    pumps: Vec<Pump>,
     template: Template,
     secrets: Secrets,
     stop: Option<oneshot::Sender<()>>,
@@ -130,23 +131,26 @@ impl Server {
         let files = files.transpose().map_err(StartError::Data)?;
         let mut handles = start_functions(&options, &template, &door, &issuer, &secrets, &url).await?;
         let mailbox = Mailbox::new(options.clock.clone());
-        let mut inspectors = BTreeMap::new();
-        let consumers = start_consumers(&options, &template, &secrets, &mailbox, address)?;
+        let around =
+            Around { issuer: &issuer, door: &door, mailbox: &mailbox, files: files.as_ref(), address };
+        let consumers = start_consumers(&options, &template, &secrets, &around)?;
         let (pumps, mut background) = start_pumps(&options, &template, &engine, &consumers, &time).await?;
         let mut local = mailbox.routes(&pumps);
         if let Some(files) = &files {
-            let own = |role: &str| own_role(&issuer, role);
-            let handle = start_inspector(&options, &template, &door, files, own, &url)?;
-            let described = template.functions.get(INSPECTOR);
-            let consumer = Consumer {
-                id: INSPECTOR.to_owned(),
-                handle: handle.clone(),
-                timeout: described.map(|it| it.timeout).unwrap_or_default(),
-                retries: described.and_then(|it| it.arrivals).unwrap_or_default(),
-            };
+            let told = template.functions.iter().find_map(|(id, it)| Some((id, it, it.arrivals?)));
+            let (id, described, retries) = told.ok_or_else(|| {
+                StartError::Template("template.yaml: no event of the bucket calls a function".to_owned())
+            })?;
+            let handle = called(&consumers, id, "the bucket")?.clone();
+            let consumer = Consumer { id: id.clone(), handle, timeout: described.timeout, retries };
             background.push(files.announce_to(consumer, options.log.clone()));
-            inspectors.insert(INSPECTOR.to_owned(), handle);
             local = local.merge(files.routes());
+        }
+        if let Some(folder) = &options.data {
+            for (id, described) in template.functions.iter().filter(|(_, it)| !it.schedules.is_empty()) {
+                let handle = called(&consumers, id, "its schedule")?;
+                background.extend(schedule::start(id, described, handle, folder, &time, &options.log));
+            }
         }
         let gateway = Gateway::new(&template, handles.clone(), Some(local), time.clone())
             .map_err(|error| StartError::Template(error.to_string()))?;
@@ -159,7 +163,6 @@ impl Server {
         #[expect(clippy::disallowed_methods, reason = "the server itself; stop() waits for it")]
         let running = tokio::spawn(gateway.serve(listener, shutdown));
         handles.extend(consumers);
-        handles.extend(inspectors);
         background.push(spawn_sweeper(engine));
         if let Some(port) = options.engine_port {
             background.push(serve_engine(door.clone(), port).await?);
@@ -171,6 +174,7 @@ impl Server {
             time,
             door,
             files,
+            pumps,
             template,
             secrets,
             stop: Some(stop),
@@ -209,6 +213,17 @@ impl Server {
     /// The door to the bucket of files, where the template has one.
     pub fn files(&self) -> Option<&BucketDoor> {
         self.files.as_ref()
+    }
+
+    /// Waits until functions were called with all that has happened in the bucket and in the table so far, and with
+    /// what followed from that.
+    pub async fn catch_up(&self) {
+        if let Some(files) = &self.files {
+            files.catch_up().await;
+        }
+        for pump in &self.pumps {
+            pump.catch_up().await;
+        }
     }
 
     /// The template it was built from.
@@ -329,30 +344,23 @@ async fn start_functions(
     Ok(handles)
 }
 
-/// The function that new objects of the bucket are told to.
-fn start_inspector(
-    options: &Options,
-    template: &Template,
-    door: &Door,
-    files: &BucketDoor,
-    own: impl Fn(&str) -> Result<Credentials, String>,
-    url: &str,
-) -> Result<FunctionHandle, StartError> {
-    let described = template.functions.get(INSPECTOR).filter(|it| it.arrivals.is_some());
-    let described = described.ok_or_else(|| {
-        StartError::Template(format!(
-            "template.yaml: {INSPECTOR} is missing, or no event of the bucket calls it"
-        ))
-    })?;
-    let fail = |reason: String| StartError::Function { function: INSPECTOR.to_owned(), reason };
-    let mut environment = described.environment.clone();
-    name_bucket(&mut environment, url);
-    let own_role = own(&described.role).map_err(fail)?;
-    let connector = SharedHttpClient::new(DoorConnector::new(door.clone()));
-    let platform = platform(options, template, &connector, &environment, own_role.clone());
-    let http = SharedHttpClient::new(BucketConnector(files.clone()));
-    let bucket = bucket(&environment, own_role, http, &platform);
-    Ok(inspector(&platform, bucket))
+/// What functions that events call find around them.
+struct Around<'a> {
+    issuer: &'a LocalIssuer,
+    door: &'a Door,
+    mailbox: &'a Mailbox,
+    files: Option<&'a BucketDoor>,
+    address: SocketAddr,
+}
+
+/// The function of an event.
+fn called<'a>(
+    consumers: &'a BTreeMap<String, FunctionHandle>,
+    id: &str,
+    by: &str,
+) -> Result<&'a FunctionHandle, StartError> {
+    let missing = || StartError::Template(format!("template.yaml: {id}: no code is given for {by}"));
+    consumers.get(id).ok_or_else(missing)
 }
 
 /// The bucket is on the gateway's port, so that what is signed for it can be used from anywhere here.
@@ -362,26 +370,35 @@ fn name_bucket(environment: &mut Environment, url: &str) {
     }
 }
 
-/// The functions that the stream calls.
+/// The functions that events call.
 fn start_consumers(
     options: &Options,
     template: &Template,
     secrets: &Secrets,
-    mailbox: &Mailbox,
-    address: SocketAddr,
+    around: &Around<'_>,
 ) -> Result<BTreeMap<String, FunctionHandle>, StartError> {
+    let connector = SharedHttpClient::new(DoorConnector::new(around.door.clone()));
     let start = |(id, make): &(&str, MakeConsumer)| {
+        let fail = |reason: String| StartError::Function { function: (*id).to_owned(), reason };
         let Some(described) = template.functions.get(*id) else {
             return Err(StartError::Template(format!("template.yaml: {id} is missing")));
         };
         let mut environment = described.environment.clone();
         secrets.fill(&mut environment);
         if let Some(page) = environment.get_mut("NEXO_LINK_PAGE") {
-            *page = format!("http://{address}/api/auth/link");
+            *page = format!("http://{}/api/auth/link", around.address);
         }
-        let made = make(&environment, mailbox, &options.log);
-        let handle = made.map_err(|reason| StartError::Function { function: (*id).to_owned(), reason })?;
-        Ok(((*id).to_owned(), handle))
+        name_bucket(&mut environment, &format!("http://{}", around.address));
+        let own_role = own_role(around.issuer, &described.role).map_err(fail)?;
+        let platform = platform(options, template, &connector, &environment, own_role.clone());
+        // A template without a bucket has no function that calls one.
+        let http = around
+            .files
+            .map_or_else(StoreConfig::https, |files| SharedHttpClient::new(BucketConnector(files.clone())));
+        let bucket = bucket(&environment, own_role, http, &platform);
+        let (mailbox, environment) = (around.mailbox, &environment);
+        let made = make(&Surroundings { environment, platform: &platform, bucket: &bucket, mailbox });
+        Ok(((*id).to_owned(), made.map_err(fail)?))
     };
     CONSUMERS.iter().map(start).collect()
 }
@@ -397,9 +414,7 @@ async fn start_pumps(
     let (mut pumps, mut tasks) = (Vec::new(), Vec::new());
     for (id, function) in &template.functions {
         for stream in &function.streams {
-            let handle = consumers.get(id).ok_or_else(|| {
-                StartError::Template(format!("template.yaml: {id}: no code is given for its stream"))
-            })?;
+            let handle = called(consumers, id, "its stream")?;
             let (folder, log) = (options.data.as_deref(), &options.log);
             let source = Source { engine, id, function, handle, stream, folder, clock, log };
             let (pump, task) = Pump::start(source).await.map_err(StartError::Data)?;

@@ -14,10 +14,7 @@ pub(crate) fn check() -> Result<(), String> {
     let path = crate::process::project().join("template.yaml");
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let routed = nexo_local::FUNCTIONS.iter().map(|(id, _)| *id);
-    let registry: Vec<_> = routed
-        .chain(nexo_local::CONSUMERS.iter().map(|(id, _)| *id))
-        .chain([nexo_local::INSPECTOR])
-        .collect();
+    let registry: Vec<_> = routed.chain(nexo_local::CONSUMERS.iter().map(|(id, _)| *id)).collect();
     let problems = problems(&text, &registry)?;
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }

@@ -431,7 +431,14 @@ impl From<StoreError> for Problem {
             StoreError::InUse => Self::new(Code::InUse, "Other records name it. Change them first."),
             StoreError::OverQuota => Self::new(
                 Code::QuotaExceeded,
-                "The account's files would take more than they may. Delete some first.",
+                "The account's files would take more than they may. Delete some, and purge them, first.",
+            ),
+            StoreError::NotDeleted => {
+                Self::new(Code::WrongState, "Only what is deleted can be purged. Delete it first.")
+            }
+            StoreError::Awaited => Self::new(
+                Code::WrongState,
+                "An upload may be under way still. It can be purged once it has arrived or expired.",
             ),
             StoreError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,

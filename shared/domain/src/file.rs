@@ -25,20 +25,22 @@ word_enum! {
 word_enum! {
     /// Where a file stands.
     #[derive(Default)]
-    pub enum FileStatus ("unknown_status", "one of pending, available, quarantined") {
+    pub enum FileStatus ("unknown_status", "one of pending, available, quarantined, expired") {
         /// Its bytes have not arrived, or were not looked at yet.
         #[default]
         Pending = "pending",
         /// Its bytes are what was announced: it can be downloaded.
         Available = "available",
-        /// Its bytes are something else. Nobody gets them.
+        /// Its bytes are something else, or gone. Nobody gets them.
         Quarantined = "quarantined",
+        /// Its bytes have not come in time. It counts nothing, and takes none any more.
+        Expired = "expired",
     }
 }
 
 word_enum! {
     /// What was found to be wrong with a file's bytes.
-    pub enum QuarantineReason ("unknown_reason", "one of size_differs, checksum_differs, type_differs, content_differs") {
+    pub enum QuarantineReason ("unknown_reason", "one of size_differs, checksum_differs, type_differs, content_differs, missing") {
         /// There are more or fewer than announced.
         SizeDiffers = "size_differs",
         /// Their SHA-256 is not the one announced.
@@ -47,6 +49,8 @@ word_enum! {
         TypeDiffers = "type_differs",
         /// The first of them are not those of the announced type.
         ContentDiffers = "content_differs",
+        /// They were there, and are not any more.
+        Missing = "missing",
     }
 }
 
@@ -110,7 +114,9 @@ impl FileType {
     ///
     /// Types that are packed as ZIP are told apart by nothing else, since any entry may come first. Text is
     /// UTF-8 without control characters but white space, and does not begin as a page of HTML does: what
-    /// browsers would take for one (<https://mimesniff.spec.whatwg.org/>) must not pass for text.
+    /// browsers would take for one (<https://mimesniff.spec.whatwg.org/>) must not pass for text. XML is no
+    /// page or picture either, as far as its first bytes show; what they do not show, [`FileType::served_as`]
+    /// answers for.
     pub fn begins(self, bytes: &[u8]) -> bool {
         match self {
             Self::Pdf => bytes.starts_with(b"%PDF-"),
@@ -120,8 +126,35 @@ impl FileType {
             Self::Zip | Self::Docx | Self::Xlsx | Self::Pptx | Self::Odt => {
                 bytes.starts_with(b"PK\x03\x04") || self == Self::Zip && bytes.starts_with(b"PK\x05\x06")
             }
-            Self::Xml => text_of(bytes).is_some_and(|text| text.starts_with("<?xml")),
+            Self::Xml => text_of(bytes).is_some_and(|text| text.starts_with("<?xml") && !is_page(text)),
             Self::Plain | Self::Csv => text_of(bytes).is_some_and(|text| !is_markup(text)),
+        }
+    }
+
+    /// The media type it is downloaded as. A browser that shows XML runs the scripts of any element in it that is
+    /// of XHTML or SVG, so XML goes out as bytes to be saved, whatever asks for it.
+    pub const fn served_as(self) -> &'static str {
+        match self {
+            Self::Xml => "application/octet-stream",
+            other => other.as_str(),
+        }
+    }
+
+    /// What the names of such files end in: systems go by that, and not by a media type, when they open a file.
+    pub const fn extensions(self) -> &'static [&'static str] {
+        match self {
+            Self::Pdf => &["pdf"],
+            Self::Png => &["png"],
+            Self::Jpeg => &["jpg", "jpeg"],
+            Self::Webp => &["webp"],
+            Self::Plain => &["txt", "text", "md", "log"],
+            Self::Csv => &["csv"],
+            Self::Xml => &["xml"],
+            Self::Zip => &["zip"],
+            Self::Docx => &["docx"],
+            Self::Xlsx => &["xlsx"],
+            Self::Pptx => &["pptx"],
+            Self::Odt => &["odt"],
         }
     }
 }
@@ -145,6 +178,24 @@ fn is_markup(text: &str) -> bool {
     rest.next() == Some('<') && rest.next().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '!' | '?'))
 }
 
+/// Whether XML is a page or a picture for browsers, asks for one to be made of it, or defines entities, which
+/// make a few bytes into many.
+fn is_page(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let signs = [
+        "<html",
+        "<svg",
+        ":html",
+        ":svg",
+        "<!doctype",
+        "<?xml-stylesheet",
+        "http://www.w3.org/1999/xhtml",
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xsl/transform",
+    ];
+    signs.iter().any(|sign| text.contains(sign))
+}
+
 /// What a file is called: one line of 1 to 255 characters that is no path.
 ///
 /// Objects are never named so: it is shown, and offered when the file is saved.
@@ -155,10 +206,11 @@ impl FileName {
     /// Trims and normalises `text`.
     ///
     /// Refused, besides what [`Text`] refuses: `invalid_file_name` (a name with `/` or `\`, the names `.` and
-    /// `..`, and characters that turn the direction of writing, by which `gpj.exe` looks like `exe.jpg`).
+    /// `..`, and characters that turn the direction of writing, by which `gpj.exe` looks like `exe.jpg`: those
+    /// with Unicode's property `Bidi_Control`, and the deprecated U+206A to U+206F).
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = Text::parse(text)?;
-        let is_wrong = |c: char| matches!(c, '/' | '\\' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let is_wrong = |c: char| matches!(c, '/' | '\\' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
         if matches!(text.as_str(), "." | "..") || text.as_str().chars().any(is_wrong) {
             return Err(Invalid::new(
                 "invalid_file_name",
@@ -171,6 +223,13 @@ impl FileName {
     /// The name.
     pub const fn as_str(&self) -> &str {
         self.0.as_str()
+    }
+
+    /// Whether it ends as the names of files of this type do, without regard to case.
+    pub fn suits(&self, file_type: FileType) -> bool {
+        self.as_str().rsplit_once('.').is_some_and(|(stem, end)| {
+            !stem.is_empty() && file_type.extensions().iter().any(|known| end.eq_ignore_ascii_case(known))
+        })
     }
 
     /// The `Content-Disposition` that offers to save a file under this name (RFC 6266): the name in ASCII for
@@ -266,6 +325,12 @@ mod tests {
             (Docx, b"PK\x05\x06", false),
             (Xml, b"\xef\xbb\xbf<?xml version=\"1.0\"?>", true),
             (Xml, b"<html>", false),
+            (Xml, b"<?xml version=\"1.0\"?><Invoice xmlns=\"urn:oasis:x\"/>", true),
+            (Xml, b"<?xml version=\"1.0\"?><svg/>", false),
+            (Xml, b"<?xml version=\"1.0\"?><a:html xmlns:a=\"b\"/>", false),
+            (Xml, b"<?xml version=\"1.0\"?><a xmlns:h=\"http://www.w3.org/1999/XHTML\"/>", false),
+            (Xml, b"<?xml version=\"1.0\"?><?xml-stylesheet href=\"x\"?><a/>", false),
+            (Xml, b"<?xml version=\"1.0\"?><!DOCTYPE a [<!ENTITY b \"c\">]><a/>", false),
             (Plain, "Grüße\r\n\tan alle".as_bytes(), true),
             (Plain, b"a < b <3", true),
             (Plain, b"cut in a character \xc3", true),
@@ -289,8 +354,49 @@ mod tests {
     }
 
     #[test]
+    fn a_name_ends_as_its_type_says() {
+        for (name, file_type, is_so) in [
+            ("a.pdf", FileType::Pdf, true),
+            ("a.b.PDF", FileType::Pdf, true),
+            ("a.jpeg", FileType::Jpeg, true),
+            ("a.pdf.exe", FileType::Pdf, false),
+            ("a.exe", FileType::Pdf, false),
+            ("a.pdf.", FileType::Pdf, false),
+            ("pdf", FileType::Pdf, false),
+            (".pdf", FileType::Pdf, false),
+            ("...", FileType::Pdf, false),
+            ("a.html", FileType::Plain, false),
+        ] {
+            assert_eq!(FileName::parse(name).unwrap().suits(file_type), is_so, "{name}");
+        }
+        for file_type in FileType::ALL {
+            assert!(!file_type.extensions().is_empty(), "{file_type}");
+        }
+    }
+
+    #[test]
+    fn no_page_goes_out_as_one() {
+        for file_type in FileType::ALL {
+            let is_page =
+                file_type.served_as().contains("xml") && !file_type.served_as().contains("officedocument");
+            assert!(!is_page && !file_type.served_as().contains("html"), "{file_type}");
+        }
+        assert_eq!(FileType::Pdf.served_as(), "application/pdf");
+    }
+
+    #[test]
     fn a_path_is_no_name() {
-        for name in ["../secret", "/etc/passwd", r"C:\x.exe", "..", ".", "a/b", "exe\u{202e}fdp.pdf"] {
+        for name in [
+            "../secret",
+            "/etc/passwd",
+            r"C:\x.exe",
+            "..",
+            ".",
+            "a/b",
+            "exe\u{202e}fdp.pdf",
+            "a\u{61c}.pdf",
+            "a\u{2066}b",
+        ] {
             let refused = FileName::parse(name).map_err(|invalid| invalid.code());
             assert_eq!(refused, Err("invalid_file_name"), "{name}");
         }

@@ -3,7 +3,8 @@
 //! - [`Bucket::upload`] and [`Bucket::download`] make addresses that whoever has them can use once or for a
 //!   while. They are signed with an account's credentials, so that S3 itself refuses another account's key,
 //!   whatever the code asks for. No call is made for it.
-//! - [`Bucket::look`] reads, under the function's own role, what has arrived.
+//! - [`Bucket::look`] reads, under the function's own role, what has arrived; [`Bucket::objects`],
+//!   [`Bucket::put_away`] and [`Bucket::erase`] are for the function that sweeps up.
 //!
 //! Objects are named by their file's id and never by a name that a user gave.
 #![warn(missing_docs)]
@@ -19,14 +20,15 @@ use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::types::ChecksumMode;
 use aws_sdk_s3::{Client, Config, config};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nexo_api::Platform;
-use nexo_domain::{FileId, FileName, FileType, Sha256, Timestamp};
+use nexo_domain::{AccountId, FileId, FileName, FileType, Sha256, Timestamp};
 use nexo_identity::{Clock, Credentials};
 use nexo_store::StoreConfig;
-use nexo_tenant_key::{ArrivedObject, TenantScope};
+use nexo_tenant_key::{ArrivedObject, TenantScope, objects_of};
 
 /// How long an address to upload to is good.
 pub const UPLOAD_SECONDS: u32 = 15 * 60;
@@ -85,6 +87,15 @@ pub struct Arrived {
     pub first_bytes: Vec<u8>,
 }
 
+/// An object that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The file it belongs to, if there is one.
+    pub file: FileId,
+    /// Since when it is there.
+    pub since: Timestamp,
+}
+
 impl Arrived {
     /// Whether S3's digest is this one.
     pub fn has_digest(&self, sha256: &Sha256) -> bool {
@@ -117,6 +128,7 @@ impl Bucket {
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(config.region))
             .http_client(config.http)
+            .time_source(time_source(&config.clock))
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             // The digest of an upload is the caller's; a part of an object has none.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
@@ -190,7 +202,8 @@ impl Bucket {
         Ok(signed(&request, expires_at))
     }
 
-    /// Signs the download of a file within [`DOWNLOAD_SECONDS`]: browsers save it under `name`, as `content_type`.
+    /// Signs the download of a file within [`DOWNLOAD_SECONDS`]: browsers save it under `name`, as what
+    /// `content_type` is served as.
     ///
     /// # Errors
     /// When it cannot be signed.
@@ -208,7 +221,7 @@ impl Bucket {
             .bucket(&self.name)
             .key(scope.object(file).as_str())
             .response_content_disposition(name.attachment())
-            .response_content_type(content_type.as_str())
+            .response_content_type(content_type.served_as())
             .customize()
             .config_override(as_tenant(scope.credentials()))
             .presigned(until)
@@ -263,12 +276,84 @@ impl Bucket {
         }))
     }
 
+    /// One page of an account's objects in the order of their keys, behind one of them, and the key that the next
+    /// page is behind, if there is one. What is there under another key than a file's is left out.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn objects(
+        &self,
+        account: &AccountId,
+        after: Option<String>,
+    ) -> Result<(Vec<Found>, Option<String>), BucketError> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.name)
+            .prefix(objects_of(account))
+            .set_start_after(after)
+            .customize()
+            .config_override(self.as_function())
+            .send()
+            .await
+            .map_err(|error| sort("ListObjectsV2", &error))?;
+        let found = page.contents().iter().filter_map(|object| {
+            let file = ArrivedObject::parse(object.key()?)?.file;
+            Some(Found { file, since: Timestamp::from_millis(object.last_modified()?.to_millis().ok()?) })
+        });
+        let last = page.contents().last().and_then(|object| object.key()).map(str::to_owned);
+        Ok((found.collect(), last.filter(|_| page.is_truncated() == Some(true))))
+    }
+
+    /// Hides an object: it is gone for all who ask for it, and stays as an old version for as long as the bucket
+    /// keeps those.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn put_away(&self, object: &ArrivedObject) -> Result<(), BucketError> {
+        let request = self.client.delete_object().bucket(&self.name).key(object.key().as_str());
+        let done = request.customize().config_override(self.as_function()).send().await;
+        done.map(drop).map_err(|error| sort("DeleteObject", &error))
+    }
+
+    /// Erases an object with all its versions. Nothing happens where there is none.
+    ///
+    /// # Errors
+    /// When the bucket does not answer: some versions may be left.
+    pub async fn erase(&self, object: &ArrivedObject) -> Result<(), BucketError> {
+        let key = object.key().as_str();
+        loop {
+            let page = self
+                .client
+                .list_object_versions()
+                .bucket(&self.name)
+                .prefix(key)
+                .customize()
+                .config_override(self.as_function())
+                .send()
+                .await
+                .map_err(|error| sort("ListObjectVersions", &error))?;
+            let versions = page.versions().iter().map(|version| (version.key(), version.version_id()));
+            let markers = page.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+            // The key is only what is listed begins with; ids have one length, so nothing else does.
+            let of_it = versions.chain(markers).filter(|(known, _)| *known == Some(key));
+            let ids: Vec<&str> = of_it.filter_map(|(_, id)| id).collect();
+            for id in &ids {
+                let request = self.client.delete_object().bucket(&self.name).key(key).version_id(*id);
+                let done = request.customize().config_override(self.as_function()).send().await;
+                done.map_err(|error| sort("DeleteObject", &error))?;
+            }
+            if ids.is_empty() || page.is_truncated() != Some(true) {
+                return Ok(());
+            }
+        }
+    }
+
     /// From now for so many seconds, and when that is.
     fn window(&self, seconds: u32) -> Result<(PresigningConfig, Timestamp), BucketError> {
         let now = self.clock.now_seconds();
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(now.unsigned_abs());
         let window = PresigningConfig::builder()
-            .start_time(start)
+            .start_time(moment(&self.clock))
             .expires_in(Duration::from_secs(seconds.into()))
             .build()
             .map_err(|error| fault("presign", &error))?;
@@ -278,6 +363,22 @@ impl Bucket {
     fn as_function(&self) -> config::Builder {
         Config::builder().credentials_provider(self.own_role.clone())
     }
+}
+
+/// The time that requests are signed for.
+pub fn time_source(clock: &Clock) -> SharedTimeSource {
+    #[derive(Debug)]
+    struct Time(Clock);
+    impl TimeSource for Time {
+        fn now(&self) -> SystemTime {
+            moment(&self.0)
+        }
+    }
+    SharedTimeSource::new(Time(clock.clone()))
+}
+
+fn moment(clock: &Clock) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(clock.now_seconds().unsigned_abs())
 }
 
 fn as_tenant(credentials: &Credentials) -> config::Builder {

@@ -67,6 +67,12 @@ pub enum StoreError {
     /// The account's files would take more than they may.
     #[error("the account's files would take more than they may")]
     OverQuota,
+    /// The record is not deleted.
+    #[error("the record is not deleted")]
+    NotDeleted,
+    /// The record's object may still arrive.
+    #[error("the record's object may still arrive")]
+    Awaited,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,

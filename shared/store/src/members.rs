@@ -14,7 +14,7 @@ use crate::batch::batch;
 use crate::directory::{TeamMembers, still_active_with};
 use crate::events::{self, EventPage, EventQuery, SecurityEvent};
 use crate::expression::Expression;
-use crate::record::{Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
+use crate::record::{EXPIRES_AT, Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
 use crate::table::{Stamp, Updated, version};
 use crate::transaction::{Transaction, key_item};
 use crate::{Access, MailLimit, Organization, Profile, StoreError, TenantTable};
@@ -409,7 +409,7 @@ impl TenantTable {
             Self::touch(&mut listed, stamp);
             transaction.update(Part::Access, key, &access)?;
         } else {
-            Self::mark_deleted(&mut listed, stamp);
+            Self::mark_deleted(&mut listed, stamp, EXPIRES_AT);
             transaction.delete(Part::Access, key, &access)?;
         }
         transaction.update(Part::User, key_of(&self.scope.record(&before.id)), &listed)

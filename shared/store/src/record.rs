@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Id, IdKind, Tags, Text, Timestamp, UserId};
+use nexo_domain::{Id, IdKind, Permission, Tags, Text, Timestamp, UserId};
 use nexo_tenant_key::Key;
 use serde::de::value::MapDeserializer;
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
@@ -15,6 +15,9 @@ use crate::StoreError;
 pub(crate) const RECORD_KIND: &str = "recordKind";
 pub(crate) const RECORD_SCHEMA: &str = "recordSchema";
 pub(crate) const CLAIMS: &str = "uniqueClaims";
+
+/// The attribute of the table's TTL.
+pub(crate) const EXPIRES_AT: &str = "expiresAt";
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -41,6 +44,10 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     fn references(&self) -> Vec<Reference> {
         Vec::new()
     }
+
+    /// The attribute with the second at which a deleted record is purged. By this one the table's own TTL does
+    /// it; whoever has another one does it itself.
+    const PURGE_AT: &'static str = EXPIRES_AT;
 
     /// Fields that the store keeps: they are shown, and no caller gives them.
     const KEPT: &'static [&'static str] = &[];
@@ -154,6 +161,12 @@ impl Reference {
         Self::new(field, id, Target::Record(K::KIND))
     }
 
+    /// A field that names a record which the caller must have `permission` for: one that is beyond its reach is
+    /// none.
+    pub fn within<K: IdKind>(field: &'static str, id: &Id<K>, permission: Permission) -> Self {
+        Self::new(field, id, Target::Within(K::KIND, permission))
+    }
+
     /// A field that names the parent, of the same kind.
     pub fn parent<K: IdKind>(field: &'static str, id: &Id<K>) -> Self {
         Self::new(field, id, Target::Parent)
@@ -214,6 +227,8 @@ impl Counter {
 pub enum Target {
     /// A record that must exist.
     Record(nexo_domain::Kind),
+    /// A record that must exist within the caller's reach for this.
+    Within(nexo_domain::Kind, Permission),
     /// The parent, of the same kind: it must exist and the tree must stay a tree.
     Parent,
     /// A record that must exist, and counts those that name it.

@@ -48,7 +48,7 @@ pub struct TenantTable {
 /// The attribute that names who is responsible for a record.
 pub(crate) const OWNER: &str = "ownerId";
 
-/// Days between a record's deletion and its purge by the table's TTL.
+/// Days between a record's deletion and its purge.
 const PURGE_DAYS: i64 = 30;
 
 /// What became of one conditional update.
@@ -124,7 +124,7 @@ impl TenantTable {
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.change(&stamp, expected);
-        Self::mark_deleted(&mut change, &stamp);
+        Self::mark_deleted(&mut change, &stamp, R::PURGE_AT);
         match self.update(&key, &change).await? {
             Updated::Done(_) => Ok(()),
             Updated::Refused(found) => match found {
@@ -230,10 +230,10 @@ impl TenantTable {
     }
 
     /// A record that is deleted has left the indexes, and is purged in a while.
-    pub(crate) fn mark_deleted(change: &mut Expression, stamp: &Stamp) {
+    pub(crate) fn mark_deleted(change: &mut Expression, stamp: &Stamp, purge_at: &str) {
         change.set("deletedAt", AttributeValue::S(stamp.now.to_string()));
-        let purge = stamp.now.as_millis() / 1000 + PURGE_DAYS * 24 * 3600;
-        change.set("expiresAt", AttributeValue::N(purge.to_string()));
+        let purge = stamp.now.as_seconds() + PURGE_DAYS * 24 * 3600;
+        change.set(purge_at, AttributeValue::N(purge.to_string()));
         for attribute in ["gsi1sk", "gsi2sk"] {
             change.remove(attribute);
         }
@@ -294,7 +294,7 @@ impl TenantTable {
 }
 
 /// Whose records are within reach, when it is not everybody's.
-fn owners(principal: &Principal, reach: Reach) -> Option<Vec<UserId>> {
+pub(crate) fn owners(principal: &Principal, reach: Reach) -> Option<Vec<UserId>> {
     match reach {
         Reach::Own => Some(vec![principal.user]),
         Reach::Team if principal.standing.team.is_empty() => Some(vec![principal.user]),

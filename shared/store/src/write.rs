@@ -35,7 +35,8 @@ use crate::table::{OWNER, Stamp, Updated, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
-pub use files::Stored;
+pub(crate) use files::{ASKED, BYTES, PURGE};
+pub use files::{PURGE_AT, Stored};
 pub use idempotency::Idempotency;
 use idempotency::replay;
 
@@ -257,7 +258,7 @@ impl TenantTable {
         let key = self.scope.record(id);
         for _ in 0..ATTEMPTS {
             let item = self.read(&key, true).await?.ok_or(StoreError::NotFound)?;
-            if !self.can_be_restored(&item) {
+            if !self.can_be_restored::<R>(&item) {
                 return Err(StoreError::NotFound);
             }
             let current: Entity<R> = Entity::from_item(item)?;
@@ -270,9 +271,9 @@ impl TenantTable {
     }
 
     /// Whether an item is deleted, and not yet purged.
-    fn can_be_restored(&self, item: &Item) -> bool {
-        // The TTL removes items up to days late.
-        let purge = item.get("expiresAt").and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+    fn can_be_restored<R: Record>(&self, item: &Item) -> bool {
+        // What is due is removed up to days late.
+        let purge = item.get(R::PURGE_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
         let is_over = purge.is_some_and(|at| at <= self.store.clock.now_seconds());
         !is_over && self.shows(item) && item.contains_key("deletedAt")
     }
@@ -281,7 +282,7 @@ impl TenantTable {
     fn restoration<R: Record>(&self, entity: &mut Entity<R>, stamp: &Stamp) -> Expression {
         let mut change = self.change_of_any(stamp);
         change.if_equal("version", AttributeValue::N(entity.version.to_string()));
-        change.if_exists("deletedAt").remove("deletedAt").remove("expiresAt");
+        change.if_exists("deletedAt").remove("deletedAt").remove(R::PURGE_AT);
         entity.deleted_at = None;
         self.stamp_entity(entity, stamp);
         for (name, value) in index_attributes(entity) {

@@ -55,7 +55,30 @@ impl DirectoryKey {
 
     /// One of an account's files.
     pub fn file(account: &AccountId, file: &FileId) -> Self {
-        Self::new(format!("A#{}#FIL", account.ulid()), file.ulid())
+        Self::new(Self::files(account), file.ulid())
+    }
+
+    /// The partition of an account's files.
+    pub fn files(account: &AccountId) -> String {
+        format!("A#{}#FIL", account.ulid())
+    }
+
+    /// How much an account's files take.
+    pub fn storage(account: &AccountId) -> Self {
+        Self::new(format!("A#{}#STO", account.ulid()), "STO")
+    }
+
+    /// The partition of [`DirectoryKey::account_with_files`].
+    pub const ACCOUNTS_WITH_FILES: &'static str = "FILES";
+
+    /// That an account has files, beside all others that have.
+    pub fn account_with_files(account: &AccountId) -> Self {
+        Self::new(Self::ACCOUNTS_WITH_FILES.into(), account.ulid())
+    }
+
+    /// How far the comparison of table and bucket has come.
+    pub fn sweep() -> Self {
+        Self::new("SWEEP".into(), "SWEEP")
     }
 
     /// One of a user's sessions.

@@ -82,6 +82,17 @@ impl ObjectKey {
     }
 }
 
+/// Whose partition of this tag it is: for functions that work for no caller.
+pub fn account_of(partition: &str, tag: &str) -> Option<AccountId> {
+    let (account, found) = partition.strip_prefix("A#")?.split_once('#')?;
+    AccountId::from_ulid(account).ok().filter(|_| found == tag)
+}
+
+/// The objects of one account in the bucket, for functions that work for no caller: what their keys begin with.
+pub fn objects_of(account: &AccountId) -> String {
+    format!("a/{}/", account.ulid())
+}
+
 /// An object that has arrived, for the function that looks at it under its own role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrivedObject {
@@ -96,8 +107,17 @@ impl ArrivedObject {
     /// Reads an object's key; `None` when it is none that a [`crate::TenantScope`] gives.
     pub fn parse(key: &str) -> Option<Self> {
         let (account, file) = key.strip_prefix("a/")?.split_once('/')?;
-        let (account, file) = (AccountId::from_ulid(account).ok()?, FileId::from_ulid(file).ok()?);
-        Some(Self { account, file, key: ObjectKey::new(&account, file.ulid()) })
+        Some(Self::of(AccountId::from_ulid(account).ok()?, FileId::from_ulid(file).ok()?))
+    }
+
+    /// The object of a file.
+    pub fn of(account: AccountId, file: FileId) -> Self {
+        Self { account, file, key: ObjectKey::new(&account, file.ulid()) }
+    }
+
+    /// The object of a file, by the key of its record; `None` when that is none of a file's.
+    pub fn of_record(partition: &str, sort: &str) -> Option<Self> {
+        Some(Self::of(account_of(partition, "FIL")?, FileId::from_ulid(sort).ok()?))
     }
 
     /// Its key.

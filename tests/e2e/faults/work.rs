@@ -47,9 +47,11 @@ pub(crate) enum Work {
     DeleteEmployee,
     RestoreEmployee,
     MoveDepartment,
+    /// Counted in the account's sum of bytes.
+    CreateFile,
 }
 
-pub(crate) const WORKS: [Work; 34] = [
+pub(crate) const WORKS: [Work; 35] = [
     Work::Register,
     Work::ConfirmRegistration,
     Work::AskForReset,
@@ -84,6 +86,7 @@ pub(crate) const WORKS: [Work; 34] = [
     Work::DeleteEmployee,
     Work::RestoreEmployee,
     Work::MoveDepartment,
+    Work::CreateFile,
 ];
 
 /// Where one write starts.
@@ -139,7 +142,8 @@ impl Work {
             | Self::CreateUnderParent
             | Self::CreateTakingOver
             | Self::CreateLater
-            | Self::CreateEmployee => 201,
+            | Self::CreateEmployee
+            | Self::CreateFile => 201,
             Self::Logout
             | Self::LogoutAll
             | Self::ChangePassword
@@ -237,6 +241,11 @@ impl Work {
                 // The functions have seen this session; it is a minute since.
                 assert_eq!(case.company.get("/api/clients").await.status, 200);
                 nexo.clock.advance(61_000);
+            }
+            // That an account has files is noted at the first one.
+            Self::CreateFile => {
+                company.post("/api/uploads", &crate::uploads::announcement("first.pdf")).await;
+                nexo.settled().await;
             }
             _ => {}
         }
@@ -385,6 +394,10 @@ impl Case<'_> {
                 signed_in(Method::POST, &path).header("if-match", "\"1\"").json(&body)
             }
             Work::MoveDepartment => patch(json!({"parentId": self.parent["to"]})),
+            Work::CreateFile => {
+                let body = crate::uploads::announcement(&format!("{}.pdf", self.tag));
+                keyed(signed_in(Method::POST, "/api/uploads").json(&body))
+            }
         }
     }
 
@@ -455,6 +468,15 @@ impl Case<'_> {
                 json!([profile, refresh.status.as_u16(), login.status.as_u16(), sessions(token).await])
             }
             Work::ChangeProfile => json!(get("/api/auth/profile").await),
+            Work::CreateFile => {
+                let all = self.company.get("/api/uploads?limit=100").await.body["data"].clone();
+                let all = all.as_array().expect("a list");
+                let bytes: u64 = all.iter().filter_map(|file| file["size"].as_u64()).sum();
+                let counted = self.nexo.item(self.company, "STO", "STO").await["bytes"]["N"].clone();
+                let name = format!("{}.pdf", self.tag);
+                let made = all.iter().filter(|file| file["name"] == name).count();
+                json!([made, counted == json!(bytes.to_string())])
+            }
             work if work.is_of_employees() => {
                 let mut state = Vec::new();
                 for (collection, name) in

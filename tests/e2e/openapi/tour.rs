@@ -143,6 +143,7 @@ async fn every_answer_is_one_that_the_description_names() {
     judge.judge(&Method::POST, "/api/uploads", &announced);
     let file = format!("/api/uploads/{}", announced.body["id"].as_str().unwrap());
     let (download, restore_file) = (format!("{file}/download"), format!("{file}/restore"));
+    let purge_file = format!("{file}/purge");
     judge.judge(&Method::GET, &download, &company.get(&download).await);
     company.upload(&announced.body, crate::uploads::PDF).await;
     let renamed = json!({"name": "renamed.pdf"});
@@ -161,6 +162,10 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::GET, &download, None, ""),
         (Method::POST, &restore_file, None, ""),
         (Method::POST, &restore_file, None, ""),
+        (Method::POST, &purge_file, None, ""),
+        (Method::DELETE, &file, None, ""),
+        (Method::POST, &purge_file, None, ""),
+        (Method::POST, &purge_file, None, ""),
     ] {
         send(&mut judge, &company, &method, path, body, if_match).await;
     }

@@ -1,6 +1,5 @@
 //! From the announcement to the download.
 
-use nexo_local::INSPECTOR;
 use nexo_tests::Nexo;
 use nexo_tests::table::ulid;
 use reqwest::StatusCode;
@@ -40,11 +39,11 @@ async fn what_was_announced_can_be_uploaded_and_then_downloaded() {
 async fn a_name_is_shown_as_it_was_given_and_names_no_object() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    let long = "界".repeat(255);
+    let long = format!("{}.pdf", "界".repeat(251));
     for (name, plain, encoded) in [
         ("Angebot \"Süd\".pdf", "Angebot _S_d_.pdf", "Angebot%20%22S%C3%BCd%22.pdf"),
         ("契約書.pdf", "___.pdf", "%E5%A5%91%E7%B4%84%E6%9B%B8.pdf"),
-        (&long, &"_".repeat(255), &"%E7%95%8C".repeat(255)),
+        (&long, &format!("{}.pdf", "_".repeat(251)), &format!("{}.pdf", "%E7%95%8C".repeat(251))),
     ] {
         let file = announced(&company, name).await;
         assert_eq!(file["name"], *name);
@@ -62,6 +61,7 @@ async fn a_name_is_shown_as_it_was_given_and_names_no_object() {
         ("C:\\boot.ini", "invalid_file_name"),
         ("..", "invalid_file_name"),
         ("a\u{202e}fdp.exe", "invalid_file_name"),
+        ("a\u{61c}b.pdf", "invalid_file_name"),
         ("a\r\nset-cookie: x", "invalid_character"),
         (&"x".repeat(256), "too_long"),
     ] {
@@ -96,7 +96,7 @@ async fn an_event_that_comes_twice_late_or_for_nothing_changes_nothing() {
     };
     let key = |id: &str| format!("a/{}/{}", company.account(), ulid(id));
     let told = async |key: &str, said: &str| {
-        assert_eq!(nexo.server().invoke(INSPECTOR, event(key)).await, Ok(b"null".to_vec()), "{key}");
+        assert_eq!(nexo.server().invoke("FilesFunction", event(key)).await, Ok(b"null".to_vec()), "{key}");
         assert!(nexo.log().last().unwrap().contains(said), "{key}: {:?}", nexo.log().last());
     };
 

@@ -2,19 +2,16 @@
 
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Config, Region, RequestChecksumCalculation};
 use aws_sdk_s3::presigning::PresigningConfig;
 use futures::future::join_all;
 use nexo_local::LocalIssuer;
-use nexo_store::StoreConfig;
 use nexo_tests::table::ulid;
 use nexo_tests::{Company, Nexo};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{PDF, announced, download, refusal, status};
+use super::{PDF, announced, download, refusal, s3, status};
 
 /// An upload's request with one header changed.
 fn with_header(upload: &Value, name: &str, value: &str) -> Value {
@@ -54,7 +51,7 @@ async fn only_what_was_announced_is_taken() {
         // Signed by nobody: a copy of another object would be one of these.
         (
             "a header of S3's that was not signed",
-            with_header(upload, "x-amz-copy-source", "nexo-files-000000000000/a/b"),
+            with_header(upload, "x-amz-copy-source", "nexo-files-00000000-0000-0000-0000-000000000000/a/b"),
             PDF.to_vec(),
             "AccessDenied",
         ),
@@ -141,19 +138,11 @@ async fn an_address_cannot_be_made_into_another() {
 }
 
 /// An S3 client with an account's credentials, as wrong code of a function would have.
-async fn client(nexo: &Nexo, company: &Company<'_>) -> Client {
+pub(super) async fn client(nexo: &Nexo, company: &Company<'_>) -> Client {
     let environment = nexo.server().environment("UploadsFunction", "http://door.invalid").unwrap();
-    let role = &nexo.server().template().roles["TenantRole"].arn;
+    let role = &nexo.server().template().roles["FilesTenantRole"].arn;
     let (secret, token) = nexo.credentials(&environment["AWS_SESSION_TOKEN"], role, &company.account()).await;
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(nexo.url())
-        .force_path_style(true)
-        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-        .http_client(StoreConfig::https())
-        .credentials_provider(Credentials::new("local", secret, Some(token), None, "test"));
-    Client::from_conf(config.build())
+    s3(nexo, secret, token)
 }
 
 #[tokio::test]
@@ -196,6 +185,13 @@ async fn credentials_of_an_account_reach_its_own_objects_and_no_others() {
     assert!(put().if_none_match("*").send().await.is_err(), "twice");
     let got = client.get_object().bucket(&bucket).key(&key).send().await.unwrap();
     assert_eq!(got.body.collect().await.unwrap().to_vec(), PDF);
+    // It neither lists nor deletes, not even its own.
+    assert!(client.list_objects_v2().bucket(&bucket).prefix(format!("a/{account}/")).send().await.is_err());
+    assert!(client.list_object_versions().bucket(&bucket).send().await.is_err());
+    assert!(client.delete_object().bucket(&bucket).key(&key).send().await.is_err());
+    assert!(client.delete_object().bucket(&bucket).key(&key).version_id("x").send().await.is_err());
+    let got = client.get_object().bucket(&bucket).key(&key).send().await.unwrap();
+    assert_eq!(got.body.collect().await.unwrap().to_vec(), PDF);
     // Who may not list is not told what is there and what is not.
     let absent = client.get_object().bucket(&bucket).key(format!("a/{account}/none")).send().await;
     assert_eq!(absent.unwrap_err().raw_response().unwrap().status().as_u16(), 403);
@@ -209,7 +205,7 @@ async fn a_signature_of_another_key_is_refused() {
     let url = file["upload"]["url"].as_str().unwrap();
     // A token that another issuer made, in an address that is right otherwise.
     let caller = nexo_local::CallerIdentity::Tenant {
-        role: "TenantRole".into(),
+        role: "FilesTenantRole".into(),
         account: company.account(),
         expires_at_ms: u64::MAX,
     };

@@ -2,8 +2,13 @@
 
 mod arrival;
 mod bucket;
+mod end;
 mod records;
 
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{BehaviorVersion, Config, Region, RequestChecksumCalculation};
+use nexo_store::StoreConfig;
 use nexo_tests::{Answer, Company, Nexo};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -51,4 +56,26 @@ async fn refusal(answer: reqwest::Response) -> (u16, String) {
 
 async fn download(company: &Company<'_>, file: &Value) -> Answer {
     company.get(&format!("{}/download", path(file))).await
+}
+
+/// An S3 client that signs by the server's clock.
+fn s3(nexo: &Nexo, secret: String, token: String) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(nexo.url())
+        .force_path_style(true)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .http_client(StoreConfig::https())
+        .time_source(nexo_files::time_source(&nexo.clock))
+        .credentials_provider(Credentials::new("local", secret, Some(token), None, "test"));
+    Client::from_conf(config.build())
+}
+
+/// An S3 client with a function's own credentials, and the bucket's name.
+async fn bucket_client(nexo: &Nexo, function: &str) -> (Client, String) {
+    let environment = nexo.server().environment(function, "http://door.invalid").unwrap();
+    let (secret, token) = (&environment["AWS_SECRET_ACCESS_KEY"], &environment["AWS_SESSION_TOKEN"]);
+    let bucket = nexo.server().template().bucket.as_ref().unwrap().name.clone();
+    (s3(nexo, secret.clone(), token.clone()), bucket)
 }

@@ -1,6 +1,7 @@
 //! What is known of files: rules, room, links, lists.
 
 use futures::future::join_all;
+use nexo_local::{FailNth, Fault};
 use nexo_tests::{Answer, Company, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -63,17 +64,42 @@ async fn an_account_has_room_for_a_hundred_gb_however_many_ask_at_once() {
     // Another account's is its own.
     assert_eq!(of_five_gb(&other, "a.pdf").await.status, 201);
 
-    // What is deleted makes room, and takes it again when it is restored.
-    assert_eq!(company.delete(&path(&files[0])).await.status, 204);
-    company.delete(&path(&files[0])).await.assert_problem(404, "not_found");
-    let next = of_five_gb(&company, "next.pdf").await;
-    assert_eq!(next.status, 201, "{next:?}");
-    let restore = format!("{}/restore", path(&files[0]));
-    company.post(&restore, &json!({})).await.assert_problem(409, "quota_exceeded");
-    assert_eq!(company.delete(&path(&next.body)).await.status, 204);
-    assert_eq!(company.post(&restore, &json!({})).await.status, 200);
-    company.post(&restore, &json!({})).await.assert_problem(404, "not_found");
+    // What is deleted can be restored, so it takes its room still. What is purged does not.
+    let first = path(&files[0]);
+    assert_eq!(company.delete(&first).await.status, 204);
+    company.delete(&first).await.assert_problem(404, "not_found");
+    of_five_gb(&company, "next.pdf").await.assert_problem(409, "quota_exceeded");
+    assert_eq!(company.post(&format!("{first}/restore"), &json!({})).await.status, 200);
+    company.post(&format!("{first}/restore"), &json!({})).await.assert_problem(404, "not_found");
     of_five_gb(&company, "over.pdf").await.assert_problem(409, "quota_exceeded");
+}
+
+/// Each of them counts in one item. On AWS some would meet there and be told to come again.
+#[tokio::test]
+async fn announcements_that_collide_are_made_again() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    assert_eq!(company.get("/api/uploads").await.status, 200);
+    let conflicts = |count: u64| (1..=count).map(|n| FailNth { n, how: Fault::TransactionConflict });
+    let faults = nexo.door().faults();
+    for (number, collisions) in [1, 3, 6].into_iter().enumerate() {
+        faults.arm(conflicts(collisions));
+        let answer = company.post("/api/uploads", &announcement("a.pdf")).await;
+        let calls = faults.calls();
+        faults.disarm();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert!(calls > collisions);
+        nexo.settled().await;
+        let counted = nexo.item(&company, "STO", "STO").await["bytes"].clone();
+        assert_eq!(counted, json!({"N": (PDF.len() * (number + 1)).to_string()}));
+    }
+    faults.arm(conflicts(50));
+    let answer = company.post("/api/uploads", &announcement("a.pdf")).await;
+    faults.disarm();
+    answer.assert_problem(409, "conflict");
+    assert_eq!(answer.header("retry-after"), "1");
+    let counted = nexo.item(&company, "STO", "STO").await["bytes"].clone();
+    assert_eq!(counted, json!({"N": (PDF.len() * 3).to_string()}));
 }
 
 #[tokio::test]
@@ -92,6 +118,66 @@ async fn a_retry_announces_nothing_new() {
     // The address of the retry is as good as the first.
     company.upload(&again.body, PDF).await;
     assert_eq!(company.get("/api/uploads").await.body["data"].as_array().unwrap().len(), 1);
+    // There is nothing left to upload once it is there, or deleted.
+    let arrived = send(&announcement("a.pdf")).await;
+    assert_eq!((arrived.status, &arrived.body["upload"]), (first.status, &Value::Null), "{arrived:?}");
+    assert_eq!((&arrived.body["id"], &arrived.body["status"]), (&first.body["id"], &json!("pending")));
+    let pending = announced(&company, "b.pdf").await;
+    let keyed = async || {
+        let request = company.request(Method::POST, "/api/uploads").header("idempotency-key", "two");
+        Answer::of(request.json(&announcement("c.pdf"))).await
+    };
+    let third = keyed().await.body;
+    assert!(third["upload"].is_object() && pending["upload"].is_object());
+    assert_eq!(company.delete(&path(&third)).await.status, 204);
+    assert_eq!(keyed().await.body["upload"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_name_ends_as_its_type_says() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    for name in ["report.exe", "report", "report.pdf.html", ".pdf"] {
+        let answer = company.post("/api/uploads", &announcement(name)).await;
+        answer.assert_problem(422, "validation_failed");
+        assert_eq!(answer.field_errors(), [("/name".into(), "wrong_extension".into())], "{name}");
+    }
+    let file = announced(&company, "Report.PDF").await;
+    let answer = company.patch(&path(&file), &json!({"name": "report.html"})).await;
+    answer.assert_problem(422, "validation_failed");
+    assert_eq!(answer.field_errors(), [("/name".into(), "wrong_extension".into())]);
+    assert_eq!(company.patch(&path(&file), &json!({"name": "final.pdf"})).await.status, 200);
+}
+
+/// Whoever reaches its own records only must not learn by a link which other records there are.
+#[tokio::test]
+async fn a_record_beyond_the_callers_reach_is_none_to_link_to() {
+    let nexo = Nexo::start().await;
+    let owner = nexo.register().await;
+    let member = owner.colleague("member").await;
+    let theirs = owner.client("Theirs").await["id"].clone();
+    let with_link = |id: &Value| {
+        let mut body = announcement("a.pdf");
+        body["links"] = json!([{"type": "client", "id": id}]);
+        body
+    };
+    let mine = member.client("Mine").await["id"].clone();
+    assert_eq!(member.post("/api/uploads", &with_link(&mine)).await.status, 201);
+    let unknown = member.post("/api/uploads", &with_link(&json!("cli_01ARZ3NDEKTSV4RRFFQ69G5FAV"))).await;
+    let beyond = member.post("/api/uploads", &with_link(&theirs)).await;
+    for answer in [&unknown, &beyond] {
+        answer.assert_problem(422, "validation_failed");
+        assert_eq!(answer.field_errors(), [("/links".into(), "no_such_record".into())]);
+    }
+    let file = announced(&member, "b.pdf").await;
+    let links = with_link(&theirs)["links"].clone();
+    let answer = member.patch(&path(&file), &json!({"links": links})).await;
+    assert_eq!(answer.field_errors(), [("/links".into(), "no_such_record".into())]);
+    // A key that was given files and no clients links to none.
+    let program = owner.program(&["file:write"]).await;
+    let answer = program.post("/api/uploads", &with_link(&theirs)).await;
+    assert_eq!(answer.field_errors(), [("/links".into(), "no_such_record".into())]);
+    assert_eq!(owner.post("/api/uploads", &with_link(&theirs)).await.status, 201);
 }
 
 #[tokio::test]

@@ -14,6 +14,12 @@ pub(super) struct Refusal {
     pub(super) message: String,
 }
 
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Self::internal(&error)
+    }
+}
+
 impl Refusal {
     pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }

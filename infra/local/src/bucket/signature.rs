@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-/// How far a signer's clock may be ahead, in milliseconds.
+/// How far a signer's clock may be ahead, and a request on its way, in milliseconds.
 const SKEW_MS: i64 = 15 * 60 * 1000;
 
 /// The longest that a presigned request is good, in seconds.
@@ -109,14 +109,17 @@ impl Claim {
     /// Whether the holder of `secret` signed exactly this request, for now.
     pub(super) fn check(&self, parts: &Parts, secret: &str, now_ms: i64) -> Result<(), Refusal> {
         let unreadable = || Refusal::new(403, "AccessDenied", "X-Amz-Date cannot be read");
+        let signed_at = moment(&self.date).ok_or_else(unreadable)?;
         if let Some(expires) = self.expires {
-            let signed_at = moment(&self.date).ok_or_else(unreadable)?;
             if now_ms < signed_at - SKEW_MS {
                 return Err(Refusal::new(403, "AccessDenied", "Request is not yet valid"));
             }
             if now_ms >= signed_at + expires * 1000 {
                 return Err(Refusal::new(403, "AccessDenied", "Request has expired"));
             }
+        } else if (now_ms - signed_at).abs() > SKEW_MS {
+            let message = "The difference between the request time and the server's time is too large.";
+            return Err(Refusal::new(403, "RequestTimeTooSkewed", message));
         }
         let wrong = || {
             let message = "The request signature we calculated does not match the signature you provided.";
@@ -264,6 +267,21 @@ mod tests {
         let (parts, claim) = example();
         claim.check(&parts, SECRET, THEN).unwrap();
         claim.check(&parts, SECRET, THEN + 86_399_999).unwrap();
+    }
+
+    #[test]
+    fn a_signature_in_the_headers_is_good_for_a_quarter_of_an_hour_either_side() {
+        let (parts, mut claim) = example();
+        claim.expires = None;
+        let code = |now: i64| claim.check(&parts, "another", now).unwrap_err().code;
+        for (now, expected) in [
+            (THEN - SKEW_MS - 1, "RequestTimeTooSkewed"),
+            (THEN - SKEW_MS, "SignatureDoesNotMatch"),
+            (THEN + SKEW_MS, "SignatureDoesNotMatch"),
+            (THEN + SKEW_MS + 1, "RequestTimeTooSkewed"),
+        ] {
+            assert_eq!(code(now), expected, "{now}");
+        }
     }
 
     #[test]

@@ -102,7 +102,10 @@ async fn a_tenant_reaches_nothing_of_another() {
             { "Delete": { "TableName": "Table", "Key": theirs } },
         ] }),
         ),
-        ("BatchGetItem", json!({ "RequestItems": { "Table": { "Keys": [key(&clients(MINE), "1")] } } })),
+        (
+            "BatchGetItem",
+            json!({ "RequestItems": { "Table": { "Keys": [key(&clients(MINE), "1"), theirs] } } }),
+        ),
         ("Scan", json!({ "TableName": "Table" })),
         (
             "UpdateItem",

@@ -76,17 +76,19 @@ where
 }
 
 /// Makes a function of what it may fail to do with an event.
-pub(crate) fn fallible<E, F, X>(work: impl Fn(E) -> F + Clone + Send + Sync + 'static) -> FunctionHandle
+pub(crate) fn fallible<E, F, A, X>(work: impl Fn(E) -> F + Clone + Send + Sync + 'static) -> FunctionHandle
 where
     E: DeserializeOwned,
-    F: Future<Output = Result<(), X>> + Send + 'static,
+    F: Future<Output = Result<A, X>> + Send + 'static,
+    A: Serialize,
 {
     FunctionHandle {
         invoke: Arc::new(move |event, _| {
             let event = serde_json::from_slice(&event).map(&work);
             Box::pin(async move {
                 let done = event.map_err(|_| FunctionError::Failed)?.await;
-                done.map(|()| b"null".to_vec()).map_err(|_| FunctionError::Failed)
+                serde_json::to_vec(&done.map_err(|_| FunctionError::Failed)?)
+                    .map_err(|_| FunctionError::Failed)
             })
         }),
     }

@@ -19,6 +19,8 @@ pub struct Function {
     /// How often a call for new objects of the bucket is made again when it fails; `None` when it is called for
     /// none.
     pub arrivals: Option<u64>,
+    /// How often it is called by the clock alone.
+    pub schedules: Vec<Schedule>,
     /// How long one call may take.
     pub timeout: Duration,
     /// Memory in MB.
@@ -27,6 +29,36 @@ pub struct Function {
     pub role: String,
     /// Its environment. References to secrets are left as written (`{{resolve:…}}`).
     pub environment: BTreeMap<String, String>,
+}
+
+/// A schedule that calls a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The event's name in the template.
+    pub name: String,
+    /// The time from one call to the next.
+    pub every: Duration,
+}
+
+impl Schedule {
+    /// Reads `rate(1 day)`, the one form that is known here.
+    fn read(name: &str, event: &Object) -> Result<Self, TemplateError> {
+        let settings = event.optional_object("Properties")?.ok_or_else(|| event.error("no Properties"))?;
+        let text = settings.text("Schedule")?;
+        let every = text.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')')).and_then(|rate| {
+            let (number, unit) = rate.split_once(' ')?;
+            let seconds = match unit.trim_end_matches('s') {
+                "minute" => 60,
+                "hour" => 60 * 60,
+                "day" => 24 * 60 * 60,
+                _ => return None,
+            };
+            Some(Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
+        });
+        let every = every.filter(|every| !every.is_zero());
+        let every = every.ok_or_else(|| settings.error(format!("Schedule {text} is not known locally")))?;
+        Ok(Self { name: name.to_owned(), every })
+    }
 }
 
 /// A route of the HTTP API.
@@ -93,7 +125,7 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
             environment.insert(name.clone(), value);
         }
     }
-    let Events { routes, streams, takes_objects } = events(properties)?;
+    let Events { routes, streams, schedules, takes_objects } = events(properties)?;
     let retries = match properties.optional_object("EventInvokeConfig")? {
         Some(settings) => settings.optional_number("MaximumRetryAttempts")?,
         None => None,
@@ -101,6 +133,7 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
     Ok(Function {
         routes,
         streams,
+        schedules,
         // Lambda's default.
         arrivals: takes_objects.then(|| retries.unwrap_or(2)),
         // SAM's defaults.
@@ -117,6 +150,7 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
 struct Events {
     routes: Vec<Route>,
     streams: Vec<StreamSource>,
+    schedules: Vec<Schedule>,
     takes_objects: bool,
 }
 
@@ -133,6 +167,7 @@ fn events(properties: &Object) -> Result<Events, TemplateError> {
             "HttpApi" => found.routes.push(route(&event)?),
             // There is one table, so there is one stream.
             "DynamoDB" => found.streams.push(StreamSource::read(name, &event)?),
+            "Schedule" => found.schedules.push(Schedule::read(name, &event)?),
             // There is one bucket, too.
             "S3" => found.takes_objects = true,
             _ => {}

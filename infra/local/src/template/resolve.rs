@@ -10,6 +10,9 @@ use super::names::{ACCOUNT_ID, REGION};
 use super::value::{list, scalar, text};
 
 const STACK: &str = "nexo";
+/// Its last part is unique to a stack, as long as it lives.
+const STACK_ID: &str =
+    "arn:aws:cloudformation:local:000000000000:stack/nexo/00000000-0000-0000-0000-000000000000";
 /// Intrinsics may refer to names that are intrinsics themselves, but not forever.
 const MAX_DEPTH: usize = 24;
 
@@ -269,7 +272,8 @@ impl<'a> Resolver<'a> {
             "AWS::AccountId" => Some(ACCOUNT_ID),
             "AWS::Partition" => Some("aws"),
             "AWS::URLSuffix" => Some("amazonaws.com"),
-            "AWS::StackName" | "AWS::StackId" => Some(STACK),
+            "AWS::StackName" => Some(STACK),
+            "AWS::StackId" => Some(STACK_ID),
             _ => None,
         };
         if let Some(value) = pseudo {

@@ -59,7 +59,7 @@ fn each_change_for_the_worse_is_noticed() {
         (
             "MaximumRetryAttempts: -1",
             "MaximumRetryAttempts: 6",
-            "MailFunction: gives up records of the stream after so many tries",
+            "SweepFunction: gives up records of the stream after so many tries",
         ),
         (
             "Destination: !GetAtt MailFailures.Arn",

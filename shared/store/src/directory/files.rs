@@ -1,14 +1,26 @@
-//! Files whose bytes have arrived.
+//! Files, as functions without a caller see them: what has arrived, what has not, and what is to go.
+//!
+//! What changes a file's bytes in the account's sum is one transaction with the change of the file that it
+//! follows from. So each happens once, however often it is asked for.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{AccountId, FileId, FileStatus, FileType, QuarantineReason, Sha256};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use nexo_domain::{AccountId, FileId, FileStatus, FileType, QuarantineReason, Sha256, Timestamp};
 use nexo_tenant_key::DirectoryKey;
 use serde::Deserialize;
 
-use super::{Directory, read};
+use super::{Directory, item_key, read, whole};
+use crate::error::sort;
 use crate::expression::Expression;
+use crate::meter::Units;
+use crate::pause::{ATTEMPTS, pause};
+use crate::record::Item;
 use crate::table::{Stamp, write_id};
+use crate::transaction::Transaction;
+use crate::write::{ASKED, BYTES, PURGE, PURGE_AT};
 use crate::{StoreError, TenantTable};
+
+/// Items of one page.
+const PAGE: i32 = 500;
 
 /// What was announced of a file, and where it stands.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +34,54 @@ pub struct Announced {
     pub sha256: Sha256,
     /// Where it stands.
     pub status: FileStatus,
+    /// What is wrong with it.
+    pub quarantine_reason: Option<QuarantineReason>,
+    /// When it was announced.
+    pub created_at: Timestamp,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// The second at which it is purged, once it is deleted.
+    purge_at: Option<i64>,
+    /// That its object is about to be erased.
+    purge: Option<String>,
+}
+
+impl Announced {
+    /// Whether its object is to be looked at as soon as it is there.
+    pub fn is_awaited(&self) -> bool {
+        match self.status {
+            FileStatus::Pending => true,
+            // It could be brought back, from an older version.
+            FileStatus::Quarantined => self.quarantine_reason == Some(QuarantineReason::Missing),
+            FileStatus::Available | FileStatus::Expired => false,
+        }
+    }
+
+    /// Whether its time after the deletion is over, or nobody wants to wait for that.
+    pub fn is_to_be_purged(&self, now: Timestamp) -> bool {
+        self.deleted_at.is_some()
+            && (self.purge.is_some() || self.purge_at.is_some_and(|at| at <= now.as_seconds()))
+    }
+
+    /// What it counts in the sum of its account.
+    const fn counted(&self) -> u64 {
+        match self.status {
+            FileStatus::Expired => 0,
+            FileStatus::Pending | FileStatus::Available | FileStatus::Quarantined => self.size,
+        }
+    }
+}
+
+/// What a file becomes, once.
+struct Outcome {
+    status: FileStatus,
+    reason: Option<QuarantineReason>,
+}
+
+/// The members of a transaction that ends something.
+enum Part {
+    File,
+    Sum,
 }
 
 impl Directory {
@@ -37,41 +97,305 @@ impl Directory {
         self.get(&DirectoryKey::file(account, file), true).await?.map(read).transpose()
     }
 
-    /// Finishes a file whose bytes were looked at: it is available, or quarantined for a reason. Nothing
-    /// happens to a file that is finished already, or gone.
+    /// Finishes a file whose bytes were looked at: it is available, or quarantined for a reason. Answers whether
+    /// it was: nothing happens to a file that is not as it was `announced` any more, or gone.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// [`StoreError::Busy`] when others change the file all the time, and when the store does not answer.
     pub async fn finish(
         &self,
         account: &AccountId,
         file: &FileId,
-        wrong: Option<QuarantineReason>,
-    ) -> Result<(), StoreError> {
+        announced: &Announced,
+        reason: Option<QuarantineReason>,
+    ) -> Result<bool, StoreError> {
+        let status = if reason.is_some() { FileStatus::Quarantined } else { FileStatus::Available };
         let key = DirectoryKey::file(account, file);
-        let stamp = Stamp { now: self.store.clock.now(), write_id: write_id()? };
-        // Deleted files are in no list. Whether it is one can change until the write, not twice at once.
-        for is_deleted in [false, true] {
-            let mut change = Expression::new();
-            change.increment("version").set("updatedAt", AttributeValue::S(stamp.now.to_string()));
-            change.set("writeId", AttributeValue::S(stamp.write_id.clone()));
-            let status = if wrong.is_some() { FileStatus::Quarantined } else { FileStatus::Available };
-            change.set("status", AttributeValue::S(status.to_string()));
-            if let Some(reason) = wrong {
-                change.set("quarantineReason", AttributeValue::S(reason.to_string()));
-            }
-            change.if_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
-            if is_deleted {
-                change.if_exists("deletedAt");
-            } else {
-                TenantTable::touch(&mut change, &stamp);
-                change.if_absent("deletedAt");
-            }
-            match self.update(&key, &change).await? {
-                Err(Some(item)) if !stamp.wrote(&item) && item.contains_key("deletedAt") => {}
-                Ok(_) | Err(_) => return Ok(()),
+        let outcome = Outcome { status, reason };
+        let stamp = self.stamp()?;
+        let mut is_deleted = announced.deleted_at.is_some();
+        for attempt in 0..ATTEMPTS {
+            let change = change(&stamp, announced.status, &outcome, is_deleted);
+            match self.update(&key, &change).await {
+                Ok(Ok(_)) => return Ok(true),
+                Ok(Err(Some(item))) if stamp.wrote(&item) => return Ok(true),
+                Ok(Err(Some(item))) if has_status(&item, announced.status) => {
+                    is_deleted = item.contains_key("deletedAt");
+                }
+                Ok(Err(_)) => return Ok(false),
+                Err(StoreError::Busy) => pause(attempt).await?,
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Err(StoreError::Busy)
     }
+
+    /// Gives up waiting for a file's bytes: they count no more. Answers whether it did: nothing happens to a file
+    /// that is not pending any more, or gone.
+    ///
+    /// # Errors
+    /// As [`Directory::finish`].
+    pub async fn expire(&self, account: &AccountId, file: &FileId) -> Result<bool, StoreError> {
+        let key = DirectoryKey::file(account, file);
+        let outcome = Outcome { status: FileStatus::Expired, reason: None };
+        let stamp = self.stamp()?;
+        for attempt in 0..ATTEMPTS {
+            let Some(item) = self.get(&key, true).await? else { return Ok(false) };
+            if stamp.wrote(&item) {
+                return Ok(true);
+            }
+            if !has_status(&item, FileStatus::Pending) {
+                return Ok(false);
+            }
+            let is_deleted = item.contains_key("deletedAt");
+            let bytes = read::<Announced>(item)?.counted();
+            let mut transaction = Transaction::new(&self.store.table);
+            let change = change(&stamp, FileStatus::Pending, &outcome, is_deleted);
+            transaction.update(Part::File, item_key(&key), &change)?;
+            discount(&mut transaction, account, bytes)?;
+            if self.settle(transaction, &format!("{}{attempt}", stamp.write_id), attempt).await? {
+                return Ok(true);
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    /// Shuts the way back for a deleted file whose time is over, or for which that was asked. Answers what is to be
+    /// erased now; `None` when the file was restored, is not due, or gone.
+    ///
+    /// # Errors
+    /// As [`Directory::finish`].
+    pub async fn claim_purge(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+    ) -> Result<Option<Announced>, StoreError> {
+        let key = DirectoryKey::file(account, file);
+        let stamp = self.stamp()?;
+        for attempt in 0..ATTEMPTS {
+            let Some(item) = self.get(&key, true).await? else { return Ok(None) };
+            let found: Announced = read(item)?;
+            if found.purge.is_some() {
+                return Ok(Some(found));
+            }
+            // What never came is given up first: after that, nothing can come.
+            if !found.is_to_be_purged(stamp.now) || found.status == FileStatus::Pending {
+                return Ok(None);
+            }
+            let mut change = Expression::new();
+            authored(&mut change, &stamp);
+            change.set(PURGE, AttributeValue::S(ASKED.into())).if_exists("deletedAt");
+            change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
+            let due =
+                change.at_most(PURGE_AT, "now", u64::try_from(stamp.now.as_seconds()).unwrap_or_default());
+            change.when(due);
+            match self.update(&key, &change).await {
+                Ok(Ok(item)) => return read(item).map(Some),
+                // Restored, or claimed, or an answer was lost: what is there now says which.
+                Ok(Err(_)) => {}
+                Err(StoreError::Busy) => pause(attempt).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    /// Removes a file whose object was erased: its bytes count no more. It was claimed before.
+    ///
+    /// # Errors
+    /// As [`Directory::finish`].
+    pub async fn purge(
+        &self,
+        account: &AccountId,
+        file: &FileId,
+        claimed: &Announced,
+    ) -> Result<(), StoreError> {
+        let key = DirectoryKey::file(account, file);
+        for attempt in 0..ATTEMPTS {
+            let mut transaction = Transaction::new(&self.store.table);
+            let mut asked = Expression::new();
+            asked.if_equal(PURGE, AttributeValue::S(ASKED.into()));
+            transaction.delete(Part::File, item_key(&key), &asked)?;
+            discount(&mut transaction, account, claimed.counted())?;
+            if self.settle(transaction, &write_id()?, attempt).await? {
+                return Ok(());
+            }
+            if self.get(&key, true).await?.is_none() {
+                // Somebody else was faster, or an answer was lost: counted once, as both go together.
+                return Ok(());
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
+    /// One page of an account's files in the order of their ids, behind one of them, deleted ones included, as they
+    /// are after all writes that were acknowledged; and whether there are more.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn files(
+        &self,
+        account: &AccountId,
+        after: Option<&FileId>,
+    ) -> Result<(Vec<(FileId, Announced)>, bool), StoreError> {
+        let (items, has_more) = self.behind(&DirectoryKey::files(account), after.map(FileId::ulid)).await?;
+        let files = items.into_iter().map(|item| {
+            let file = ulid(&item).and_then(|ulid| FileId::from_ulid(ulid).ok());
+            let file = file.ok_or_else(|| StoreError::Corrupt("an item among the files".into()))?;
+            Ok((file, read(item)?))
+        });
+        Ok((files.collect::<Result<_, StoreError>>()?, has_more))
+    }
+
+    /// Notes that an account has files.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn note_account_with_files(&self, account: &AccountId) -> Result<(), StoreError> {
+        let key = DirectoryKey::account_with_files(account);
+        let mut change = Expression::new();
+        for (name, value) in whole(&key, "account with files", Item::new()) {
+            if name != "pk" && name != "sk" {
+                change.set(&name, value);
+            }
+        }
+        self.update(&key, &change).await.map(drop)
+    }
+
+    /// One page of the accounts that have, or had, files, in the order of their ids, behind one of them; and whether
+    /// there are more.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn accounts_with_files(
+        &self,
+        after: Option<&AccountId>,
+    ) -> Result<(Vec<AccountId>, bool), StoreError> {
+        let (items, has_more) =
+            self.behind(DirectoryKey::ACCOUNTS_WITH_FILES, after.map(AccountId::ulid)).await?;
+        let accounts = items.iter().filter_map(|item| AccountId::from_ulid(ulid(item)?).ok());
+        Ok((accounts.collect(), has_more))
+    }
+
+    /// How far the comparison of table and bucket came when it last ran out of time.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn sweep_position(&self) -> Result<Option<(AccountId, Option<FileId>)>, StoreError> {
+        let item = self.get(&DirectoryKey::sweep(), true).await?.unwrap_or_default();
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+        let account = text("account").and_then(|account| AccountId::from_ulid(account).ok());
+        let file = text("file").and_then(|file| FileId::from_ulid(file).ok());
+        Ok(account.map(|account| (account, file)))
+    }
+
+    /// Keeps how far the comparison of table and bucket has come; `None` when it has come to the end.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn keep_sweep_position(
+        &self,
+        position: Option<(&AccountId, Option<&FileId>)>,
+    ) -> Result<(), StoreError> {
+        let mut change = Expression::new();
+        let account = position.map(|(account, _)| account.ulid());
+        let file = position.and_then(|(_, file)| file).map(FileId::ulid);
+        for (name, value) in [("account", account), ("file", file)] {
+            match value {
+                Some(value) => change.set(name, AttributeValue::S(value.to_owned())),
+                None => change.remove(name),
+            };
+        }
+        self.update(&DirectoryKey::sweep(), &change).await.map(drop)
+    }
+
+    /// One page of a partition behind a sort key, and whether there are more.
+    async fn behind(&self, partition: &str, after: Option<&str>) -> Result<(Vec<Item>, bool), StoreError> {
+        let mut placeholders = Expression::new();
+        let mut condition = placeholders.equals("pk", "partition", partition);
+        if let Some(after) = after {
+            condition = format!("{condition} AND {}", placeholders.compare("sk", ">", "after", after));
+        }
+        self.meter.call();
+        let page = self
+            .store
+            .client
+            .query()
+            .table_name(&self.store.table)
+            .key_condition_expression(condition)
+            .set_expression_attribute_names(placeholders.names())
+            .set_expression_attribute_values(placeholders.values())
+            .consistent_read(true)
+            .limit(PAGE)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
+            .customize()
+            .config_override(self.store.as_function())
+            .send()
+            .await
+            .map_err(|error| sort("Query", &error))?;
+        self.meter.consumed(Units::Read, page.consumed_capacity());
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key.is_some()))
+    }
+
+    /// Sends a transaction; whether it was written. After a collision it has waited.
+    async fn settle(
+        &self,
+        transaction: Transaction<Part>,
+        token: &str,
+        attempt: usize,
+    ) -> Result<bool, StoreError> {
+        match self.transact(transaction, token).await {
+            Err(StoreError::Busy) => pause(attempt).await.map(|()| false),
+            sent => Ok(sent?.is_none()),
+        }
+    }
+
+    fn stamp(&self) -> Result<Stamp, StoreError> {
+        Ok(Stamp { now: self.store.clock.now(), write_id: write_id()? })
+    }
+}
+
+/// Takes a file's bytes from its account's sum.
+fn discount(transaction: &mut Transaction<Part>, account: &AccountId, bytes: u64) -> Result<(), StoreError> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let mut change = Expression::new();
+    change.sum(BYTES, -i128::from(bytes));
+    transaction.update(Part::Sum, item_key(&DirectoryKey::storage(account)), &change)
+}
+
+/// The next version, when, and by which write.
+fn authored(change: &mut Expression, stamp: &Stamp) {
+    change.increment("version").set("updatedAt", AttributeValue::S(stamp.now.to_string()));
+    change.set("writeId", AttributeValue::S(stamp.write_id.clone()));
+    // A retry of this very write, after its answer was lost, must not count twice.
+    change.if_not_equal("writeId", AttributeValue::S(stamp.write_id.clone()));
+}
+
+/// The change of a file that has the status `before`, and is deleted or not: whoever is deleted is in no list.
+fn change(stamp: &Stamp, before: FileStatus, after: &Outcome, is_deleted: bool) -> Expression {
+    let mut change = Expression::new();
+    authored(&mut change, stamp);
+    change.set("status", AttributeValue::S(after.status.to_string()));
+    match after.reason {
+        Some(reason) => change.set("quarantineReason", AttributeValue::S(reason.to_string())),
+        None => change.remove("quarantineReason"),
+    };
+    change.if_equal("status", AttributeValue::S(before.to_string()));
+    if is_deleted {
+        change.if_exists("deletedAt");
+    } else {
+        TenantTable::touch(&mut change, stamp);
+        change.if_absent("deletedAt");
+    }
+    change
+}
+
+fn has_status(item: &Item, status: FileStatus) -> bool {
+    item.get("status") == Some(&AttributeValue::S(status.to_string()))
+}
+
+fn ulid(item: &Item) -> Option<&str> {
+    item.get("sk")?.as_s().ok().map(String::as_str)
 }

@@ -99,7 +99,7 @@ impl TenantTable {
             }
             let stamp = self.stamp()?;
             let mut change = self.change(&stamp, Some(current.version));
-            Self::mark_deleted(&mut change, &stamp);
+            Self::mark_deleted(&mut change, &stamp, R::PURGE_AT);
             let mut transaction = Transaction::new(&self.store.table);
             transaction.update(Part::Record, key_item(key.partition().as_str(), key.sort()), &change)?;
             let before = self.references(&current.input);

@@ -1,13 +1,13 @@
 //! What a record claims (unique values) and names (other records), checked with the write itself.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Id, IdKind, Kind};
+use nexo_domain::{Id, IdKind, Kind, UserId};
 use nexo_tenant_key::Key;
 
 use super::Part;
 use crate::expression::Expression;
 use crate::record::{CLAIMS, Counter, Input, Item, RECORD_KIND, Record, Reference, Target, Unique};
-use crate::table::{OWNER, Stamp};
+use crate::table::{OWNER, Stamp, owners};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -81,23 +81,17 @@ impl TenantTable {
                 Target::Counted(kind, counter) => {
                     self.tally(transaction, stamp, reference, kind, counter, 1)?;
                 }
-                Target::Record(kind) if is_new => {
-                    let partition = self.scope.partition(kind);
-                    let mut exists = Expression::new();
-                    exists.if_exists("pk").if_absent("deletedAt");
-                    let key = key_item(partition.as_str(), &reference.ulid);
-                    let part = Part::Referenced(reference.clone());
-                    if let Some((attribute, value)) = reference.unless {
-                        exists.if_not_equal(attribute, AttributeValue::S(value.into()));
-                        transaction.check_and_read(part, key, exists);
-                    } else {
-                        transaction.check(part, key, exists);
-                    }
+                Target::Record(kind) if is_new => self.check_exists(transaction, reference, kind, None),
+                Target::Within(kind, permission) if is_new => {
+                    let field = reference.field;
+                    let principal = self.scope.principal();
+                    let reach = principal.reach(permission).ok_or(StoreError::NoSuchReference { field })?;
+                    self.check_exists(transaction, reference, kind, owners(principal, reach));
                 }
                 Target::Parent if is_new => {
                     self.check_ancestors::<R>(transaction, record, reference).await?;
                 }
-                Target::Record(_) | Target::Parent => {}
+                Target::Record(_) | Target::Within(..) | Target::Parent => {}
             }
         }
         for reference in before.iter().filter(|reference| !after.contains(reference)) {
@@ -106,6 +100,30 @@ impl TenantTable {
             }
         }
         Ok(())
+    }
+
+    /// Lets the transaction check that what a record names is there, and one of these users'.
+    fn check_exists(
+        &self,
+        transaction: &mut Transaction<Part>,
+        reference: &Reference,
+        kind: Kind,
+        owners: Option<Vec<UserId>>,
+    ) {
+        let mut exists = Expression::new();
+        exists.if_exists("pk").if_absent("deletedAt");
+        if let Some(owners) = owners {
+            let theirs = exists.any_of(OWNER, "owner", &owners);
+            exists.when(theirs);
+        }
+        let key = key_item(self.scope.partition(kind).as_str(), &reference.ulid);
+        let part = Part::Referenced(reference.clone());
+        if let Some((attribute, value)) = reference.unless {
+            exists.if_not_equal(attribute, AttributeValue::S(value.into()));
+            transaction.check_and_read(part, key, exists);
+        } else {
+            transaction.check(part, key, exists);
+        }
     }
 
     /// Counts one more, or one less, that name a record: a write of that record like any other.

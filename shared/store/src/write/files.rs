@@ -1,17 +1,19 @@
 //! Records that stand for objects: what all of an account's objects take together is bounded.
 //!
-//! The bytes are counted in one item of the account, in the transaction that creates, deletes or restores the
-//! record: as many at once as there may be, the sum never goes over the bound, and no retry counts twice.
+//! The bytes are counted in one item of the account, in the transaction that creates the record, and stay counted
+//! while its object can be there: until it is purged, or has expired ([`crate::Directory`]). So the sum never goes
+//! over the bound, however many come at once, and no retry counts twice.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::Id;
+use nexo_domain::{FileStatus, Id};
 use nexo_tenant_key::Key;
 
 use super::idempotency::replay;
-use super::{ATTEMPTS, Created, Idempotency, Part, With};
+use super::{Created, Idempotency, Part, With};
 use crate::expression::Expression;
-use crate::record::{Entity, Input, Item, Record, attributes, name_key};
-use crate::table::Stamp;
+use crate::pause::{ATTEMPTS, pause};
+use crate::record::{Entity, Input, Item, RECORD_KIND, Record, attributes, name_key};
+use crate::table::Updated;
 use crate::transaction::{Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -28,7 +30,17 @@ pub trait Stored: Record {
 const LINKED: &str = "linkedIds";
 
 /// The attribute of the account's item with the sum of bytes.
-const BYTES: &str = "bytes";
+pub(crate) const BYTES: &str = "bytes";
+
+/// The attribute of a record whose object is about to be erased. From then on there is no way back.
+pub(crate) const PURGE: &str = "purge";
+
+/// Its value; filters of the stream take no less than one.
+pub(crate) const ASKED: &str = "asked";
+
+/// The attribute with the second at which a deleted record is purged: not the table's TTL's, which would take
+/// the record before the object.
+pub const PURGE_AT: &str = "purgeAt";
 
 impl TenantTable {
     /// Creates a record whose object is yet to come, and counts its bytes.
@@ -54,49 +66,64 @@ impl TenantTable {
             item.insert(LINKED.into(), linked);
         }
         let references = self.references(&entity.input);
-        let mut transaction = Transaction::new(&self.store.table);
-        transaction.put_new(Part::Record, item)?;
-        self.refer::<R>(&mut transaction, &stamp, &key, &[], &references).await?;
-        self.count_bytes(&mut transaction, most, entity.input.fields.bytes())?;
-        if let Some(idempotency) = idempotency {
-            self.remember::<R>(&mut transaction, idempotency, &entity)?;
+        for attempt in 0..ATTEMPTS {
+            let mut transaction = Transaction::new(&self.store.table);
+            transaction.put_new(Part::Record, item.clone())?;
+            if let Err(error) = self.refer::<R>(&mut transaction, &stamp, &key, &[], &references).await {
+                // What the first request named may be out of reach by now; its answer stays.
+                return match idempotency {
+                    Some(idempotency) => self.recall(idempotency, entity.input, error).await,
+                    None => Err(error),
+                };
+            }
+            self.count_bytes(&mut transaction, most, entity.input.fields.bytes())?;
+            if let Some(idempotency) = idempotency {
+                self.remember::<R>(&mut transaction, idempotency, &entity)?;
+            }
+            let refusals = match self.send(transaction, &stamp, attempt).await {
+                // All that the account announces counts in one item: others are soon done.
+                Err(StoreError::Busy) => {
+                    pause(attempt).await?;
+                    continue;
+                }
+                sent => sent?,
+            };
+            let Some(refusals) = refusals else {
+                return Ok(Created { entity, replayed: false });
+            };
+            if let Some(found) = replay(&refusals) {
+                let idempotency = idempotency.ok_or(StoreError::Busy)?;
+                return self.first_answer(found, idempotency, entity.input);
+            }
+            self.explain::<R>(&key, &refusals).await?;
         }
-        let Some(refusals) = self.send(transaction, &stamp, 0).await? else {
-            return Ok(Created { entity, replayed: false });
-        };
-        if let Some(found) = replay(&refusals) {
-            let idempotency = idempotency.ok_or(StoreError::Busy)?;
-            return self.first_answer(found, idempotency, entity.input);
-        }
-        self.explain::<R>(&key, &refusals).await?;
         Err(StoreError::Busy)
     }
 
     /// Changes a record by a rule; what it is linked to from now on must exist.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::Stale`], [`StoreError::NoSuchReference`],
+    /// The rule's own; [`StoreError::NotFound`], [`StoreError::Stale`], [`StoreError::NoSuchReference`],
     /// [`StoreError::BeyondReach`].
-    pub async fn change_stored<R: Stored>(
+    pub async fn change_stored<R: Stored, E: From<StoreError>>(
         &self,
         id: &Id<R::Kind>,
         expected: Option<u64>,
-        rule: impl Fn(&mut Input<R>),
-    ) -> Result<Entity<R>, StoreError> {
+        rule: impl Fn(&mut Input<R>) -> Result<(), E>,
+    ) -> Result<Entity<R>, E> {
         let key = self.scope.record(id);
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let current: Entity<R> = self.current(id, expected).await?;
             let named = self.references(&current.input);
             let mut next = current.clone();
-            rule(&mut next.input);
+            rule(&mut next.input)?;
             self.may_assign(next.input.owner_id)?;
             let references = self.references(&next.input);
             let stamp = self.stamp()?;
             let mut change = self.change(&stamp, Some(current.version));
             Self::touch(&mut change, &stamp);
             change.set("gsi1sk", AttributeValue::S(name_key(&next.input.fields.sort_name())));
-            let before = attributes(&current.input)?;
-            let mut after = attributes(&next.input)?;
+            let (before, mut after) = (attributes(&current.input)?, attributes(&next.input)?);
             for name in before.keys().filter(|name| !after.contains_key(*name)) {
                 change.remove(name);
             }
@@ -112,66 +139,36 @@ impl TenantTable {
             let with = With { unique: &[], before: &named, after: &references, sides: &[], reshapes: false };
             match self.change_with(&key, &stamp, &change, &with, &next).await {
                 Err(StoreError::Stale { .. }) if expected.is_none() => {}
-                outcome => return outcome,
+                Err(StoreError::Busy) => pause(attempt).await?,
+                outcome => return Ok(outcome?),
             }
         }
-        Err(StoreError::Busy)
+        Err(StoreError::Busy.into())
     }
 
-    /// Deletes a record: its bytes count no more.
+    /// Has the object of a deleted record erased, and the record with it, now and not in a while. There is no way
+    /// back from here; the rest follows from the stream.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`]; [`StoreError::Stale`] when `expected` is not its version.
-    pub async fn delete_stored<R: Stored>(
-        &self,
-        id: &Id<R::Kind>,
-        expected: Option<u64>,
-    ) -> Result<(), StoreError> {
+    /// [`StoreError::NotFound`] also when that was asked for before; [`StoreError::NotDeleted`];
+    /// [`StoreError::Awaited`] while its object could still arrive, and would belong to nothing.
+    pub async fn purge_stored<R: Stored>(&self, id: &Id<R::Kind>) -> Result<(), StoreError> {
         let key = self.scope.record(id);
-        for _ in 0..ATTEMPTS {
-            let current: Entity<R> = self.current(id, expected).await?;
-            let stamp = self.stamp()?;
-            let mut change = self.change(&stamp, Some(current.version));
-            Self::mark_deleted(&mut change, &stamp);
-            let mut transaction = Transaction::new(&self.store.table);
-            transaction.update(Part::Record, item_key(&key), &change)?;
-            self.discount_bytes(&mut transaction, current.input.fields.bytes())?;
-            match self.commit::<R>(transaction, &key, &stamp).await {
-                Err(StoreError::Stale { .. }) if expected.is_none() => {}
-                outcome => return outcome,
-            }
+        let stamp = self.stamp()?;
+        let mut change = self.change_of_any(&stamp);
+        change.if_exists("deletedAt").if_absent(PURGE);
+        change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
+        let now = AttributeValue::N(stamp.now.as_seconds().to_string());
+        change.set(PURGE, AttributeValue::S(ASKED.into())).set(R::PURGE_AT, now);
+        let found = match self.update(&key, &change).await? {
+            Updated::Refused(Some(item)) if !stamp.wrote(&item) => item,
+            Updated::Refused(None) => return Err(StoreError::NotFound),
+            Updated::Done(_) | Updated::Refused(Some(_)) => return Ok(()),
+        };
+        if !self.shows(&found) || found.contains_key(PURGE) {
+            return Err(StoreError::NotFound);
         }
-        Err(StoreError::Busy)
-    }
-
-    /// Brings a deleted record back: its bytes count again.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] when there is none, or it is not deleted; [`StoreError::OverQuota`].
-    pub async fn restore_stored<R: Stored>(
-        &self,
-        id: &Id<R::Kind>,
-        most: u64,
-    ) -> Result<Entity<R>, StoreError> {
-        let key = self.scope.record(id);
-        for _ in 0..ATTEMPTS {
-            let item = self.read(&key, true).await?.ok_or(StoreError::NotFound)?;
-            if !self.can_be_restored(&item) {
-                return Err(StoreError::NotFound);
-            }
-            let mut entity: Entity<R> = Entity::from_item(item)?;
-            let stamp = self.stamp()?;
-            let change = self.restoration(&mut entity, &stamp);
-            let mut transaction = Transaction::new(&self.store.table);
-            transaction.update(Part::Record, item_key(&key), &change)?;
-            self.count_bytes(&mut transaction, most, entity.input.fields.bytes())?;
-            let Some(refusals) = self.send(transaction, &stamp, 0).await? else { return Ok(entity) };
-            // Whoever came first has deleted it once more, restored it, or finished its upload.
-            if refusals.iter().any(|refusal| matches!(refusal.role, Part::Quota)) {
-                return Err(StoreError::OverQuota);
-            }
-        }
-        Err(StoreError::Busy)
+        Err(if found.contains_key("deletedAt") { StoreError::Awaited } else { StoreError::NotDeleted })
     }
 
     /// A live record, with the version that is expected.
@@ -187,22 +184,6 @@ impl TenantTable {
         Ok(current)
     }
 
-    /// Sends a transaction and says why it was refused.
-    async fn commit<R: Record>(
-        &self,
-        transaction: Transaction<Part>,
-        key: &Key,
-        stamp: &Stamp,
-    ) -> Result<(), StoreError> {
-        match self.send(transaction, stamp, 0).await? {
-            None => Ok(()),
-            Some(refusals) => {
-                self.explain::<R>(key, &refusals).await?;
-                Err(StoreError::Busy)
-            }
-        }
-    }
-
     /// Adds to the account's sum, if that then is at most `most`.
     fn count_bytes(
         &self,
@@ -212,16 +193,9 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         let room = most.checked_sub(bytes).ok_or(StoreError::OverQuota)?;
         let mut change = Expression::new();
-        change.sum(BYTES, i128::from(bytes));
+        change.sum(BYTES, i128::from(bytes)).set(RECORD_KIND, AttributeValue::S("storage".into()));
         let (none, fits) = (change.absent(BYTES), change.at_most(BYTES, "room", room));
         change.when(format!("({none} OR {fits})"));
-        transaction.update(Part::Quota, item_key(&self.scope.storage()), &change)
-    }
-
-    /// Takes from the account's sum.
-    fn discount_bytes(&self, transaction: &mut Transaction<Part>, bytes: u64) -> Result<(), StoreError> {
-        let mut change = Expression::new();
-        change.sum(BYTES, -i128::from(bytes));
         transaction.update(Part::Quota, item_key(&self.scope.storage()), &change)
     }
 }

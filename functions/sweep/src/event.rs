@@ -1,0 +1,74 @@
+//! The parts of events that are read here, and the answer to them.
+//!
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>,
+//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html> and
+//! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html>.
+
+use serde::{Deserialize, Serialize};
+
+/// What the function is called with.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Records of the table's stream.
+    Stream(Changes),
+    /// It is time to sweep.
+    Schedule(Tick),
+}
+
+/// Records of the table's stream, in their order.
+#[derive(Debug, Deserialize)]
+pub struct Changes {
+    #[serde(rename = "Records")]
+    pub(crate) records: Vec<Record>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Record {
+    pub(crate) dynamodb: Change,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Change {
+    pub(crate) sequence_number: String,
+    pub(crate) keys: Keys,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) pk: Text,
+    pub(crate) sk: Text,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Text {
+    #[serde(rename = "S")]
+    pub(crate) text: String,
+}
+
+/// A scheduled event.
+#[derive(Debug, Deserialize)]
+pub struct Tick {
+    #[serde(rename = "detail-type")]
+    _kind: Kind,
+}
+
+#[derive(Debug, Deserialize)]
+enum Kind {
+    #[serde(rename = "Scheduled Event")]
+    Scheduled,
+}
+
+/// Which records of the stream were not processed.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    pub(crate) batch_item_failures: Vec<Failed>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Failed {
+    pub(crate) item_identifier: String,
+}

@@ -1,0 +1,14 @@
+//! The `sweep` function on Lambda.
+
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use nexo_api::Platform;
+use nexo_files::Bucket;
+use sweep::{Event, Sweeper};
+
+fn main() -> Result<(), Error> {
+    let sweeper = Sweeper::new(&Platform::from_env(), Bucket::from_env());
+    // A sandbox has one event at a time: one thread is all there is to use.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sweep = async |event: LambdaEvent<Event>| sweeper.handle(event.payload).await.map_err(Error::from);
+    runtime.block_on(lambda_runtime::run(service_fn(sweep)))
+}

@@ -1,0 +1,223 @@
+//! One round through all accounts that have files: each one's records and objects, side by side.
+//!
+//! Both are named by the same ids and listed in their order, so that one pass with a page of each in memory meets
+//! whatever one side has and the other has not. What was seen on a page may have changed since: each change looks
+//! again, and is made on the condition that it still holds.
+//!
+//! | record | object | what becomes of it |
+//! | --- | --- | --- |
+//! | deleted for 30 days, or to be purged | any | erased and removed |
+//! | pending | there | looked at, as if its event had come |
+//! | pending for two days | none | expired: its bytes count no more |
+//! | available | none | quarantined as `missing`, and reported |
+//! | quarantined as `missing` | there again | looked at |
+//! | expired, or none at all | there for a day | put away: hidden now, gone with the bucket's old versions |
+
+use std::collections::VecDeque;
+
+use files::{Failure, Outcome};
+use nexo_domain::{AccountId, FileId, FileStatus, QuarantineReason, Timestamp};
+use nexo_files::Found;
+use nexo_store::Announced;
+use nexo_tenant_key::ArrivedObject;
+use serde_json::json;
+
+use crate::Sweeper;
+
+/// How long bytes are waited for, in milliseconds: an announcement can be repeated with its idempotency key for a day,
+/// its address is good for 15 minutes more, and what was begun by then takes its time.
+const PENDING_MS: i64 = 2 * 24 * 3600 * 1000;
+
+/// How long an object stays that belongs to nothing, in milliseconds.
+const ORPHAN_MS: i64 = 24 * 3600 * 1000;
+
+/// How long one call works, in milliseconds: less than the function's own limit. The next one goes on from there.
+const WORK_MS: i64 = 10 * 60 * 1000;
+
+/// What a round has done.
+#[derive(Debug, Default)]
+struct Tally {
+    accounts: u64,
+    files: u64,
+    purged: u64,
+    looked_at: u64,
+    expired: u64,
+    missing: u64,
+    put_away: u64,
+}
+
+/// One side of the comparison: a page of it, and what the next one is behind.
+struct Side<T> {
+    page: VecDeque<(FileId, T)>,
+    next: Option<Next>,
+}
+
+/// Where the next page begins.
+enum Next {
+    Start,
+    Behind(String),
+}
+
+impl<T> Side<T> {
+    fn behind(start: Option<String>) -> Self {
+        Self { page: VecDeque::new(), next: Some(start.map_or(Next::Start, Next::Behind)) }
+    }
+
+    fn first(&self) -> Option<FileId> {
+        self.page.front().map(|(file, _)| *file)
+    }
+
+    /// What this side has of a file, if that is the first one.
+    fn take(&mut self, file: FileId) -> Option<T> {
+        (self.first() == Some(file)).then(|| self.page.pop_front()).flatten().map(|(_, it)| it)
+    }
+}
+
+impl Sweeper {
+    /// Goes through all accounts, or from where the last call ran out of time.
+    pub(crate) async fn sweep(&self) -> Result<(), Failure> {
+        let until = self.clock.now_ms() + WORK_MS;
+        let (mut tally, mut failed) = (Tally::default(), Ok(()));
+        let left = self.directory.sweep_position().await?;
+        let mut after = left.map(|(account, _)| account);
+        // First what is left of the account in which it ran out.
+        let mut queue: VecDeque<_> = left.into_iter().filter(|(_, file)| file.is_some()).collect();
+        let mut has_more = true;
+        loop {
+            if queue.is_empty() && has_more {
+                let (accounts, more) = self.directory.accounts_with_files(after.as_ref()).await?;
+                queue.extend(accounts.into_iter().map(|account| (account, None)));
+                has_more = more;
+            }
+            let Some((account, file)) = queue.pop_front() else { break };
+            after = Some(account);
+            tally.accounts += 1;
+            match self.compare(&account, file, until, &mut tally).await {
+                Ok(None) => {}
+                Ok(Some(file)) => {
+                    self.directory.keep_sweep_position(Some((&account, Some(&file)))).await?;
+                    self.report("swept in part", &tally);
+                    return failed;
+                }
+                Err(failure) => {
+                    let cause = json!({"accountId": account.to_string(), "cause": failure.to_string()});
+                    self.say("ERROR", "account not swept", &cause);
+                    failed = failed.and(Err(failure));
+                }
+            }
+        }
+        self.directory.keep_sweep_position(None).await?;
+        self.report("swept", &tally);
+        failed
+    }
+
+    /// Compares the two sides of an account, behind a file. Answers the file it came to when its time was over.
+    async fn compare(
+        &self,
+        account: &AccountId,
+        start: Option<FileId>,
+        until: i64,
+        tally: &mut Tally,
+    ) -> Result<Option<FileId>, Failure> {
+        let mut records: Side<Announced> = Side::behind(start.map(|file| file.ulid().to_owned()));
+        let mut objects: Side<Found> =
+            Side::behind(start.map(|file| ArrivedObject::of(*account, file).key().as_str().to_owned()));
+        loop {
+            while records.page.is_empty()
+                && let Some(next) = records.next.take()
+            {
+                let after = next.key().and_then(|ulid| FileId::from_ulid(&ulid).ok());
+                let (page, has_more) = self.directory.files(account, after.as_ref()).await?;
+                let last = page.last().map(|(file, _)| file.ulid().to_owned());
+                records.next = last.filter(|_| has_more).map(Next::Behind);
+                records.page.extend(page);
+            }
+            while objects.page.is_empty()
+                && let Some(next) = objects.next.take()
+            {
+                let (page, more) = self.bucket.objects(account, next.key()).await?;
+                objects.next = more.map(Next::Behind);
+                objects.page.extend(page.into_iter().map(|found| (found.file, found)));
+            }
+            let Some(file) = records.first().into_iter().chain(objects.first()).min() else {
+                return Ok(None);
+            };
+            let (record, object) = (records.take(file), objects.take(file));
+            tally.files += 1;
+            self.settle(&ArrivedObject::of(*account, file), record, object, tally).await?;
+            if self.clock.now_ms() >= until {
+                return Ok(Some(file));
+            }
+        }
+    }
+
+    /// Does what is to be done about one file.
+    async fn settle(
+        &self,
+        object: &ArrivedObject,
+        record: Option<Announced>,
+        found: Option<Found>,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        let (account, file) = (&object.account, &object.file);
+        let now = self.clock.now();
+        let is_past = |since: Timestamp, ms: i64| now.as_millis() - since.as_millis() >= ms;
+        let is_old = found.is_some_and(|found| is_past(found.since, ORPHAN_MS));
+        let Some(record) = record else {
+            // The record may be younger than the page that it is not on.
+            if is_old && self.directory.announced(account, file).await?.is_none() {
+                self.put_away(object, tally).await?;
+            }
+            return Ok(());
+        };
+        let is_late = record.status == FileStatus::Pending && is_past(record.created_at, PENDING_MS);
+        if is_late || record.is_awaited() && found.is_some() {
+            let outcome = self.inspector.look_at(object).await?;
+            tally.looked_at += u64::from(matches!(outcome, Outcome::Compared(_)));
+            if outcome == Outcome::Gone && is_late && self.directory.expire(account, file).await? {
+                tally.expired += 1;
+            }
+        }
+        if record.is_to_be_purged(now) {
+            tally.purged += u64::from(self.purge(object).await?);
+            return Ok(());
+        }
+        match record.status {
+            FileStatus::Available if found.is_none() && self.bucket.look(object).await?.is_none() => {
+                let missing = Some(QuarantineReason::Missing);
+                if self.directory.finish(account, file, &record, missing).await? {
+                    self.say("ERROR", "file without its object", &json!({"fileId": file.to_string()}));
+                    tally.missing += 1;
+                }
+            }
+            FileStatus::Expired if is_old => self.put_away(object, tally).await?,
+            FileStatus::Available | FileStatus::Expired | FileStatus::Pending | FileStatus::Quarantined => {}
+        }
+        Ok(())
+    }
+
+    async fn put_away(&self, object: &ArrivedObject, tally: &mut Tally) -> Result<(), Failure> {
+        self.bucket.put_away(object).await?;
+        self.say("WARN", "object of no file put away", &json!({"fileId": object.file.to_string()}));
+        tally.put_away += 1;
+        Ok(())
+    }
+
+    fn report(&self, message: &str, tally: &Tally) {
+        let Tally { accounts, files, purged, looked_at, expired, missing, put_away } = tally;
+        let counts = json!({
+            "accounts": accounts, "files": files, "purged": purged, "lookedAt": looked_at, "expired": expired,
+            "missing": missing, "putAway": put_away,
+        });
+        self.say("INFO", message, &counts);
+    }
+}
+
+impl Next {
+    fn key(self) -> Option<String> {
+        match self {
+            Self::Start => None,
+            Self::Behind(key) => Some(key),
+        }
+    }
+}
