@@ -176,11 +176,15 @@ async fn every_mishap_at(work: Work, nth: u64) -> (u64, Vec<String>) {
     let nexo = Nexo::start().await;
     let shared = nexo.register().await;
     // The functions read the public keys now: what is counted is the write's own.
-    for path in ["/api/clients", "/api/employees", "/api/uploads", "/api/auth/profile"] {
+    for path in ["/api/clients", "/api/employees", "/api/uploads", "/api/users", "/api/auth/profile"] {
         assert_eq!(shared.get(path).await.status, 200);
     }
     let trial = Trial { work, nexo: &nexo, shared: &shared };
     let (calls, clean) = trial.clean(0).await;
+    // What follows from the stream is counted with the request, if it is fast.
+    if work == Work::CreateFile && calls < nth {
+        return (calls, Vec::new());
+    }
     assert!((nth..=12).contains(&calls), "{work:?} makes {calls} calls");
     let once = ONCE.into_iter().map(Mishap::Once);
     let deaths = [false, true].map(|executed| Mishap::Death { executed });

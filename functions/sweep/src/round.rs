@@ -90,6 +90,11 @@ impl Sweeper {
                 has_more = more;
             }
             let Some((account, file)) = queue.pop_front() else { break };
+            if self.clock.now_ms() >= until {
+                self.directory.keep_sweep_position(after.as_ref().map(|account| (account, None))).await?;
+                self.report("swept in part", &tally);
+                return failed;
+            }
             after = Some(account);
             tally.accounts += 1;
             match self.compare(&account, file, until, &mut tally).await {
@@ -122,6 +127,7 @@ impl Sweeper {
         let mut records: Side<Announced> = Side::behind(start.map(|file| file.ulid().to_owned()));
         let mut objects: Side<Found> =
             Side::behind(start.map(|file| ArrivedObject::of(*account, file).key().as_str().to_owned()));
+        let mut failed = None;
         loop {
             while records.page.is_empty()
                 && let Some(next) = records.next.take()
@@ -140,11 +146,17 @@ impl Sweeper {
                 objects.page.extend(page.into_iter().map(|found| (found.file, found)));
             }
             let Some(file) = records.first().into_iter().chain(objects.first()).min() else {
-                return Ok(None);
+                return failed.map_or(Ok(None), Err);
             };
             let (record, object) = (records.take(file), objects.take(file));
             tally.files += 1;
-            self.settle(&ArrivedObject::of(*account, file), record, object, tally).await?;
+            // One file that fails holds up no other.
+            if let Err(failure) = self.settle(&ArrivedObject::of(*account, file), record, object, tally).await
+            {
+                let cause = json!({"fileId": file.to_string(), "cause": failure.to_string()});
+                self.say("ERROR", "file not swept", &cause);
+                failed.get_or_insert(failure);
+            }
             if self.clock.now_ms() >= until {
                 return Ok(Some(file));
             }

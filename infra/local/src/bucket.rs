@@ -24,8 +24,8 @@ use axum::routing::any;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    LAST_MODIFIED, ORIGIN, RANGE,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -313,7 +313,8 @@ impl Inner {
     }
 
     fn get(&self, parts: &Parts) -> Result<Response<Body>, Refusal> {
-        const OVERRIDES: [&str; 2] = ["response-content-type", "response-content-disposition"];
+        const OVERRIDES: [&str; 3] =
+            ["response-cache-control", "response-content-type", "response-content-disposition"];
         let permit = self.admit(parts, "s3:GetObject", &OVERRIDES)?;
         let Some(about) = self.objects.about(&permit.key)? else {
             // Who may not list is not told what is there.
@@ -346,6 +347,7 @@ impl Inner {
         set(&mut response, LAST_MODIFIED, &http_date(about.modified));
         for (name, value) in parameters(parts) {
             match name.as_str() {
+                "response-cache-control" => set(&mut response, CACHE_CONTROL, &value),
                 "response-content-type" => set(&mut response, CONTENT_TYPE, &value),
                 "response-content-disposition" => set(&mut response, CONTENT_DISPOSITION, &value),
                 _ => {}

@@ -438,7 +438,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Awaited => Self::new(
                 Code::WrongState,
-                "An upload may be under way still. It can be purged once it has arrived or expired.",
+                "An upload may be under way still. It can be purged an hour after it arrived, or once it expired.",
             ),
             StoreError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,

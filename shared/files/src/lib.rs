@@ -222,6 +222,8 @@ impl Bucket {
             .key(scope.object(file).as_str())
             .response_content_disposition(name.attachment())
             .response_content_type(content_type.served_as())
+            // Whoever uploads may send headers that are not signed, and this one is kept with the object.
+            .response_cache_control("private, no-store")
             .customize()
             .config_override(as_tenant(scope.credentials()))
             .presigned(until)

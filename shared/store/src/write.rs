@@ -35,7 +35,7 @@ use crate::table::{OWNER, Stamp, Updated, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
-pub(crate) use files::{ASKED, BYTES, PURGE};
+pub(crate) use files::{ASKED, BYTES, PURGE, SETTLED_AT, SETTLING_SECONDS};
 pub use files::{PURGE_AT, Stored};
 pub use idempotency::Idempotency;
 use idempotency::replay;
@@ -275,14 +275,15 @@ impl TenantTable {
         // What is due is removed up to days late.
         let purge = item.get(R::PURGE_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
         let is_over = purge.is_some_and(|at| at <= self.store.clock.now_seconds());
-        !is_over && self.shows(item) && item.contains_key("deletedAt")
+        let is_purged = is_over || item.contains_key(PURGE);
+        !is_purged && self.shows(item) && item.contains_key("deletedAt")
     }
 
     /// The update that brings a record back as it was read, which `entity` then is.
     fn restoration<R: Record>(&self, entity: &mut Entity<R>, stamp: &Stamp) -> Expression {
         let mut change = self.change_of_any(stamp);
         change.if_equal("version", AttributeValue::N(entity.version.to_string()));
-        change.if_exists("deletedAt").remove("deletedAt").remove(R::PURGE_AT);
+        change.if_exists("deletedAt").if_absent(PURGE).remove("deletedAt").remove(R::PURGE_AT);
         entity.deleted_at = None;
         self.stamp_entity(entity, stamp);
         for (name, value) in index_attributes(entity) {

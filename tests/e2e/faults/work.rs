@@ -22,6 +22,10 @@ pub(crate) enum Work {
     LogoutAll,
     ChangePassword,
     ChangeProfile,
+    ChangeAccount,
+    ChangeUser,
+    RemoveUser,
+    AddRole,
     CreatePlain,
     CreateUnique,
     CreateWithKey,
@@ -51,7 +55,7 @@ pub(crate) enum Work {
     CreateFile,
 }
 
-pub(crate) const WORKS: [Work; 35] = [
+pub(crate) const WORKS: [Work; 39] = [
     Work::Register,
     Work::ConfirmRegistration,
     Work::AskForReset,
@@ -65,6 +69,10 @@ pub(crate) const WORKS: [Work; 35] = [
     Work::LogoutAll,
     Work::ChangePassword,
     Work::ChangeProfile,
+    Work::ChangeAccount,
+    Work::ChangeUser,
+    Work::RemoveUser,
+    Work::AddRole,
     Work::CreatePlain,
     Work::CreateUnique,
     Work::CreateWithKey,
@@ -121,6 +129,10 @@ impl Work {
                 | Self::LogoutAll
                 | Self::ChangePassword
                 | Self::ChangeProfile
+                | Self::ChangeAccount
+                | Self::ChangeUser
+                | Self::RemoveUser
+                | Self::AddRole
                 | Self::CreateLater
         )
     }
@@ -143,14 +155,16 @@ impl Work {
             | Self::CreateTakingOver
             | Self::CreateLater
             | Self::CreateEmployee
-            | Self::CreateFile => 201,
+            | Self::CreateFile
+            | Self::AddRole => 201,
             Self::Logout
             | Self::LogoutAll
             | Self::ChangePassword
             | Self::ResetPassword
             | Self::CancelEmail
             | Self::Delete
-            | Self::DeleteEmployee => 204,
+            | Self::DeleteEmployee
+            | Self::RemoveUser => 204,
             _ => 200,
         }
     }
@@ -163,8 +177,8 @@ impl Work {
             Self::ConfirmRegistration | Self::ResetPassword | Self::ConfirmEmail | Self::CancelEmail => {
                 &[410]
             }
-            // It has this tax id, the caller's own.
-            Self::CreateUnique | Self::CreateTakingOver => &[409],
+            // It has this tax id, or name, the caller's own.
+            Self::CreateUnique | Self::CreateTakingOver | Self::AddRole => &[409],
             // The session that asks is over.
             Self::Logout | Self::LogoutAll => &[401],
             // The current password is the new one already.
@@ -176,6 +190,8 @@ impl Work {
             | Self::ReplaceTaxId
             | Self::ReplaceParent
             | Self::ChangeProfile
+            | Self::ChangeAccount
+            | Self::ChangeUser
             | Self::TransferEmployee
             | Self::TerminateEmployee
             | Self::MoveDepartment => &[412],
@@ -184,7 +200,8 @@ impl Work {
             | Self::Restore
             | Self::RestoreUnique
             | Self::DeleteEmployee
-            | Self::RestoreEmployee => &[404],
+            | Self::RestoreEmployee
+            | Self::RemoveUser => &[404],
             _ => &[],
         }
     }
@@ -236,6 +253,9 @@ impl Work {
                 nexo.post("/api/auth/email/confirm", &json!({"token": new})).await;
                 let word = if self == Self::ConfirmEmail { "old-email" } else { "keep-email" };
                 case.token = nexo.link(&company.email, word).await;
+            }
+            Self::ChangeUser | Self::RemoveUser => {
+                case.path = format!("/api/users/{}", company.colleague("member").await.user());
             }
             Self::CreateLater => {
                 // The functions have seen this session; it is a minute since.
@@ -367,6 +387,15 @@ impl Case<'_> {
                     .header("content-type", "application/merge-patch+json")
                     .body(r#"{"firstName":"After"}"#)
             }
+            Work::ChangeAccount => {
+                let request = signed_in(Method::PATCH, "/api/account").header("if-match", "\"1\"");
+                request.header("content-type", "application/merge-patch+json").body(r#"{"name":"After"}"#)
+            }
+            Work::ChangeUser => patch(json!({"roleIds": ["viewer"], "status": "disabled"})),
+            Work::AddRole => {
+                let body = json!({"name": "After", "permissions": ["client:read"]});
+                signed_in(Method::POST, "/api/roles").json(&body)
+            }
             Work::CreatePlain => create(json!({})),
             Work::CreateUnique | Work::CreateTakingOver => create(json!({"taxId": self.tag})),
             Work::CreateWithKey | Work::CreateLater => keyed(create(json!({}))),
@@ -377,7 +406,7 @@ impl Case<'_> {
             Work::Replace => put(&before, &Value::Null),
             Work::ReplaceTaxId => put(&after, &Value::Null),
             Work::ReplaceParent => put(&before, &self.parent),
-            Work::Delete | Work::DeleteEmployee => signed_in(Method::DELETE, &self.path),
+            Work::Delete | Work::DeleteEmployee | Work::RemoveUser => signed_in(Method::DELETE, &self.path),
             Work::Restore | Work::RestoreUnique | Work::RestoreEmployee => {
                 signed_in(Method::POST, &format!("{}/restore", self.path))
             }
@@ -477,6 +506,14 @@ impl Case<'_> {
                 let made = all.iter().filter(|file| file["name"] == name).count();
                 json!([made, counted == json!(bytes.to_string())])
             }
+            Work::ChangeAccount => json!(get("/api/account").await),
+            Work::AddRole => json!(get("/api/roles").await),
+            // What was done is in the user's events once, whatever befell it.
+            Work::ChangeUser | Work::RemoveUser => {
+                let events = self.company.get(&format!("{}/activity", self.path)).await;
+                let events = events.body["data"].as_array().map(Vec::len);
+                json!([get(&self.path).await, get("/api/users").await, get("/api/account").await, events])
+            }
             work if work.is_of_employees() => {
                 let mut state = Vec::new();
                 for (collection, name) in
@@ -527,7 +564,7 @@ const NEW_PASSWORD: &str = "another sentence to remember";
 
 /// `value` without times, ids and the case's mark.
 fn plain(value: &Value, tag: &str) -> Value {
-    const DIFFERENT: [&str; 13] = [
+    const DIFFERENT: [&str; 14] = [
         "id",
         "createdAt",
         "updatedAt",
@@ -541,6 +578,7 @@ fn plain(value: &Value, tag: &str) -> Value {
         "email",
         "requestId",
         "timestamp",
+        "lastLoginAt",
     ];
     match value {
         Value::String(text) => json!(text.replace(tag, "…")),

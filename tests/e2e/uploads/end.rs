@@ -6,7 +6,7 @@ use nexo_tests::{Answer, Company, Nexo};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::{PDF, announced, announcement, bucket_client, download, path, refusal, status};
+use super::{PDF, announced, announcement, bucket_client, download, path, status};
 
 const HOUR: i64 = 3600 * 1000;
 const DAY: i64 = 24 * HOUR;
@@ -25,6 +25,13 @@ async fn counted(nexo: &Nexo, company: &Company<'_>) -> usize {
 
 async fn purge(company: &Company<'_>, file: &Value) -> Answer {
     company.post(&format!("{}/purge", path(file)), &json!({})).await
+}
+
+/// An hour after it has arrived no address to upload a file to is good any more, and it can be purged.
+async fn an_hour_later(nexo: &Nexo, company: &mut Company<'_>) {
+    nexo.settled().await;
+    nexo.clock.advance(HOUR);
+    company.log_in().await;
 }
 
 fn key(company: &Company<'_>, file: &Value) -> String {
@@ -47,23 +54,26 @@ async fn erase_object(nexo: &Nexo, company: &Company<'_>, file: &Value) {
 #[tokio::test]
 async fn a_purged_file_is_gone_for_good_and_counts_no_more() {
     let nexo = Nexo::start().await;
-    let company = nexo.register().await;
+    let mut company = nexo.register().await;
     let (file, other) = (arrived(&company, "a.pdf").await, arrived(&company, "b.pdf").await);
-    let url = download(&company, &file).await.body["url"].as_str().unwrap().to_owned();
     purge(&company, &file).await.assert_problem(409, "wrong_state");
     assert_eq!(company.delete(&path(&file)).await.status, 204);
     // Deleted, it takes its room still, and its bytes are there to be restored.
     assert_eq!(counted(&nexo, &company).await, 2 * PDF.len());
     assert_eq!(versions(&nexo, &company, &file).await, 1);
 
+    // While its address is good it could come again, and would count nowhere.
+    purge(&company, &file).await.assert_problem(409, "wrong_state");
+    an_hour_later(&nexo, &mut company).await;
     assert_eq!(purge(&company, &file).await.status, 204);
+    let again = nexo.put_object(&file["upload"], PDF.to_vec()).await;
+    assert!(again.status().is_client_error(), "{again:?}");
     company.post(&format!("{}/restore", path(&file)), &json!({})).await.assert_problem(404, "not_found");
     purge(&company, &file).await.assert_problem(404, "not_found");
     nexo.settled().await;
     assert_eq!(counted(&nexo, &company).await, PDF.len());
     assert_eq!(versions(&nexo, &company, &file).await, 0);
     assert_eq!(nexo.item(&company, "FIL", ulid(file["id"].as_str().unwrap())).await, Value::Null);
-    assert_eq!(refusal(reqwest::get(&url).await.unwrap()).await.0, 403);
     assert_eq!(download(&company, &other).await.status, 200);
 
     // An event that comes again finds nothing, and counts nothing.
@@ -94,9 +104,10 @@ async fn a_purge_that_fails_half_way_is_finished_and_counts_once() {
     ] {
         for first in 1..=3 {
             let nexo = Nexo::start().await;
-            let company = nexo.register().await;
+            let mut company = nexo.register().await;
             let (file, _kept) = (arrived(&company, "a.pdf").await, arrived(&company, "b.pdf").await);
             assert_eq!(company.delete(&path(&file)).await.status, 204);
+            an_hour_later(&nexo, &mut company).await;
             assert_eq!(company.get("/api/uploads").await.status, 200);
             // The first call is the request's own.
             nexo.door().faults().arm((first + 1..=first + 2).map(|n| FailNth { n, how }));
@@ -113,10 +124,11 @@ async fn a_purge_that_fails_half_way_is_finished_and_counts_once() {
 #[tokio::test]
 async fn a_restore_and_a_purge_at_once_leave_all_or_nothing() {
     let nexo = Nexo::start().await;
-    let company = nexo.register().await;
+    let mut company = nexo.register().await;
     for _ in 0..12 {
         let file = arrived(&company, "a.pdf").await;
         assert_eq!(company.delete(&path(&file)).await.status, 204);
+        an_hour_later(&nexo, &mut company).await;
         let before = counted(&nexo, &company).await;
         let restore = format!("{}/restore", path(&file));
         let (restored, purged) =
@@ -131,6 +143,30 @@ async fn a_restore_and_a_purge_at_once_leave_all_or_nothing() {
             assert_eq!(download(&company, &file).await.status, 200);
         }
     }
+}
+
+/// Whoever shut the way back may have a clock that is ahead.
+#[tokio::test]
+async fn nothing_brings_back_what_is_being_purged() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let file = arrived(&company, "a.pdf").await;
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    let token = nexo.tenant_token(&company.account()).await;
+    let pk = format!("A#{}#FIL", company.account());
+    let mark = json!({
+        "TableName": nexo.table_name(),
+        "Key": {"pk": {"S": pk}, "sk": {"S": ulid(file["id"].as_str().unwrap())}},
+        "UpdateExpression": "SET #purge = :asked",
+        "ExpressionAttributeNames": {"#purge": "purge"},
+        "ExpressionAttributeValues": {":asked": {"S": "asked"}},
+    });
+    let (status, answer) = nexo.table_call(Some(&token), "UpdateItem", &mark).await;
+    assert_eq!(status, 200, "{answer}");
+    company.post(&format!("{}/restore", path(&file)), &json!({})).await.assert_problem(404, "not_found");
+    nexo.settled().await;
+    assert_eq!(versions(&nexo, &company, &file).await, 0);
+    assert_eq!(counted(&nexo, &company).await, 0);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::pause::{ATTEMPTS, pause};
 use crate::record::Item;
 use crate::table::{Stamp, write_id};
 use crate::transaction::Transaction;
-use crate::write::{ASKED, BYTES, PURGE, PURGE_AT};
+use crate::write::{ASKED, BYTES, PURGE, PURGE_AT, SETTLED_AT, SETTLING_SECONDS};
 use crate::{StoreError, TenantTable};
 
 /// Items of one page.
@@ -61,6 +61,11 @@ impl Announced {
     pub fn is_to_be_purged(&self, now: Timestamp) -> bool {
         self.deleted_at.is_some()
             && (self.purge.is_some() || self.purge_at.is_some_and(|at| at <= now.as_seconds()))
+    }
+
+    /// Whether there is no way back any more.
+    const fn is_purged(&self) -> bool {
+        self.purge.is_some() && self.deleted_at.is_some()
     }
 
     /// What it counts in the sum of its account.
@@ -115,7 +120,11 @@ impl Directory {
         let stamp = self.stamp()?;
         let mut is_deleted = announced.deleted_at.is_some();
         for attempt in 0..ATTEMPTS {
-            let change = change(&stamp, announced.status, &outcome, is_deleted);
+            let mut change = change(&stamp, announced.status, &outcome, is_deleted);
+            if announced.status == FileStatus::Pending {
+                let settled = stamp.now.as_seconds() + SETTLING_SECONDS;
+                change.set(SETTLED_AT, AttributeValue::N(settled.to_string()));
+            }
             match self.update(&key, &change).await {
                 Ok(Ok(_)) => return Ok(true),
                 Ok(Err(Some(item))) if stamp.wrote(&item) => return Ok(true),
@@ -175,7 +184,7 @@ impl Directory {
         for attempt in 0..ATTEMPTS {
             let Some(item) = self.get(&key, true).await? else { return Ok(None) };
             let found: Announced = read(item)?;
-            if found.purge.is_some() {
+            if found.is_purged() {
                 return Ok(Some(found));
             }
             // What never came is given up first: after that, nothing can come.
@@ -214,15 +223,18 @@ impl Directory {
         for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
             let mut asked = Expression::new();
-            asked.if_equal(PURGE, AttributeValue::S(ASKED.into()));
+            asked.if_equal(PURGE, AttributeValue::S(ASKED.into())).if_exists("deletedAt");
             transaction.delete(Part::File, item_key(&key), &asked)?;
             discount(&mut transaction, account, claimed.counted())?;
             if self.settle(transaction, &write_id()?, attempt).await? {
                 return Ok(());
             }
-            if self.get(&key, true).await?.is_none() {
+            let Some(item) = self.get(&key, true).await? else {
                 // Somebody else was faster, or an answer was lost: counted once, as both go together.
                 return Ok(());
+            };
+            if !read::<Announced>(item)?.is_purged() {
+                return Err(StoreError::Corrupt("a file came back while it was purged".into()));
             }
         }
         Err(StoreError::Busy)

@@ -35,6 +35,14 @@ pub(crate) const BYTES: &str = "bytes";
 /// The attribute of a record whose object is about to be erased. From then on there is no way back.
 pub(crate) const PURGE: &str = "purge";
 
+/// The attribute with the second from which no upload of a file that has arrived is under way any more.
+pub(crate) const SETTLED_AT: &str = "settledAt";
+
+/// How long after a file has arrived another upload of it may still be under way, in seconds. The addresses that
+/// were given for it are good for 15 minutes, and what was begun by then takes its time. Erased in that time, its
+/// object could come back, and belong to nothing.
+pub(crate) const SETTLING_SECONDS: i64 = 60 * 60;
+
 /// Its value; filters of the stream take no less than one.
 pub(crate) const ASKED: &str = "asked";
 
@@ -158,7 +166,10 @@ impl TenantTable {
         let mut change = self.change_of_any(&stamp);
         change.if_exists("deletedAt").if_absent(PURGE);
         change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
-        let now = AttributeValue::N(stamp.now.as_seconds().to_string());
+        let seconds = u64::try_from(stamp.now.as_seconds()).unwrap_or_default();
+        let (never, settled) = (change.absent(SETTLED_AT), change.at_most(SETTLED_AT, "settled", seconds));
+        change.when(format!("({never} OR {settled})"));
+        let now = AttributeValue::N(seconds.to_string());
         change.set(PURGE, AttributeValue::S(ASKED.into())).set(R::PURGE_AT, now);
         let found = match self.update(&key, &change).await? {
             Updated::Refused(Some(item)) if !stamp.wrote(&item) => item,
