@@ -140,7 +140,7 @@ fn line(
         account: principal.map(|principal| principal.account.to_string()),
         principal: principal.map(|principal| principal.user.to_string()),
         api_key: principal.and_then(|principal| match principal.credential {
-            Credential::Session(_) => None,
+            Credential::Session(_) | Credential::Work => None,
             Credential::ApiKey(key) => Some(key.to_string()),
         }),
         store_calls: usage.calls,

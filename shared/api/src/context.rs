@@ -119,7 +119,7 @@ impl RequestContext {
         let Some(principal) = self.principal() else { return event };
         let event = event.by(principal.user);
         match principal.credential {
-            Credential::Session(_) => event,
+            Credential::Session(_) | Credential::Work => event,
             Credential::ApiKey(id) => event.with("apiKeyId", id.to_string()),
         }
     }

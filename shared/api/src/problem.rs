@@ -338,6 +338,16 @@ impl Problem {
         self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// What is wrong with the fields, where that is what the problem says.
+    pub fn field_errors(&self) -> &[FieldError] {
+        &self.0.errors
+    }
+
+    /// The words for this occurrence.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The kind.
     pub fn code(&self) -> Code {
         self.0.code
@@ -440,6 +450,8 @@ impl From<StoreError> for Problem {
                 Code::WrongState,
                 "An upload may be under way still. It can be purged an hour after it arrived, or once it expired.",
             ),
+            StoreError::RowDone => Self::new(Code::Conflict, "This row was done before."),
+            StoreError::SameRecord => Self::new(Code::Conflict, "Another row has the same record."),
             StoreError::KeyReused => Self::new(
                 Code::IdempotencyKeyReused,
                 "Use a new `Idempotency-Key` for a request that differs.",

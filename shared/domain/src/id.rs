@@ -46,6 +46,12 @@ pub enum Kind {
     EmploymentRecord,
     /// A file that was, or is to be, uploaded.
     File,
+    /// Records that are made, or changed, out of a file.
+    Import,
+    /// What one row of an import did.
+    ImportRow,
+    /// What was wrong with some rows of an import.
+    ImportErrors,
     /// A link in a mail.
     Link,
     /// A mail to be sent.
@@ -71,6 +77,9 @@ impl Kind {
             Self::Position => "pos",
             Self::EmploymentRecord => "rec",
             Self::File => "fil",
+            Self::Import => "imp",
+            Self::ImportRow => "imr",
+            Self::ImportErrors => "ime",
             Self::Link => "lnk",
             Self::Mail => "mai",
         }
@@ -94,6 +103,9 @@ impl Kind {
             Self::Position => "POS",
             Self::EmploymentRecord => "REC",
             Self::File => "FIL",
+            Self::Import => "IMP",
+            Self::ImportRow => "IMR",
+            Self::ImportErrors => "IME",
             Self::Link => "LINK",
             Self::Mail => "OUT",
         }
@@ -165,6 +177,12 @@ id_kinds! {
     EmploymentRecordId = EmploymentRecord;
     /// `fil_…`
     FileId = File;
+    /// `imp_…`
+    ImportId = Import;
+    /// `imr_…`
+    ImportRowId = ImportRow;
+    /// `ime_…`
+    ImportErrorsId = ImportErrors;
     /// `lnk_…`
     LinkId = Link;
     /// `mai_…`
@@ -328,5 +346,8 @@ mod tests {
         assert_eq!(all.map(Kind::prefix), ["emp", "dep", "pos", "rec"]);
         assert_eq!(all.map(Kind::tag), ["EMP", "DEP", "POS", "REC"]);
         assert_eq!((Kind::File.prefix(), Kind::File.tag()), ("fil", "FIL"));
+        let all = [Kind::Import, Kind::ImportRow, Kind::ImportErrors];
+        assert_eq!(all.map(Kind::prefix), ["imp", "imr", "ime"]);
+        assert_eq!(all.map(Kind::tag), ["IMP", "IMR", "IME"]);
     }
 }

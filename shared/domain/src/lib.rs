@@ -39,8 +39,8 @@ pub use email::Email;
 pub use file::{FileCategory, FileName, FileStatus, FileType, QuarantineReason, Sha256};
 pub use id::{
     AccountId, ApiKeyId, ClientId, DepartmentId, EmployeeId, EmploymentRecordId, FileId, Id, IdKind,
-    InvitationId, Kind, LinkId, MailId, PasskeyId, PositionId, RoleId, SecurityEventId, SessionId, TeamId,
-    UserId,
+    ImportErrorsId, ImportId, ImportRowId, InvitationId, Kind, LinkId, MailId, PasskeyId, PositionId, RoleId,
+    SecurityEventId, SessionId, TeamId, UserId,
 };
 pub use invalid::Invalid;
 pub use language::LanguageTag;
@@ -58,7 +58,7 @@ pub use web_url::WebUrl;
 /// The markers that tell the types of ids apart; most code names [`ClientId`] and its like instead.
 pub mod kind {
     pub use crate::id::{
-        Account, ApiKey, Client, Department, Employee, EmploymentRecord, File, Invitation, Link, Mail,
-        Passkey, Position, Role, SecurityEvent, Session, Team, User,
+        Account, ApiKey, Client, Department, Employee, EmploymentRecord, File, Import, ImportErrors,
+        ImportRow, Invitation, Link, Mail, Passkey, Position, Role, SecurityEvent, Session, Team, User,
     };
 }

@@ -45,6 +45,8 @@ word_enum! {
         FileWrite = "file:write",
         /// Delete and restore files.
         FileDelete = "file:delete",
+        /// Make and change records out of files, beside what that takes of the records themselves.
+        ImportRun = "import:run",
         /// List and read the account's users, roles and teams.
         UserRead = "user:read",
         /// Invite users, change their roles and teams, disable and enable them, remove them.
@@ -115,14 +117,23 @@ impl Permission {
     pub const fn is_about_records(self) -> bool {
         !matches!(
             self,
-            Self::UserRead | Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage
+            Self::ImportRun
+                | Self::UserRead
+                | Self::UserManage
+                | Self::RoleManage
+                | Self::ApiKeyManage
+                | Self::AccountManage
         )
     }
 
     /// Whether an API key can have it. What decides about who may do what is for people: a key that leaked
-    /// must not make others, nor users.
+    /// must not make others, nor users. An import goes on when who began it has left: it is a person's to begin,
+    /// and programs write records themselves.
     pub const fn suits_api_keys(self) -> bool {
-        !matches!(self, Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage)
+        !matches!(
+            self,
+            Self::UserManage | Self::RoleManage | Self::ApiKeyManage | Self::AccountManage | Self::ImportRun
+        )
     }
 }
 
@@ -273,8 +284,8 @@ impl Role {
         use Permission::{
             AccountManage, ApiKeyManage, ClientDelete, ClientRead, ClientWrite, DepartmentDelete,
             DepartmentRead, DepartmentWrite, EmployeeDelete, EmployeeRead, EmployeeReadPrivate,
-            EmployeeWrite, FileDelete, FileRead, FileWrite, PositionDelete, PositionRead, PositionWrite,
-            RoleManage, UserManage, UserRead,
+            EmployeeWrite, FileDelete, FileRead, FileWrite, ImportRun, PositionDelete, PositionRead,
+            PositionWrite, RoleManage, UserManage, UserRead,
         };
         // Who is where is everybody's to know. The least role that has a permission, and how far from there on.
         let (from, reach) = match permission {
@@ -285,10 +296,9 @@ impl Role {
                 (Self::Member, Reach::Own)
             }
             UserRead | DepartmentRead | PositionRead | EmployeeRead => (Self::Viewer, Reach::All),
-            ClientRead | ClientWrite | ClientDelete | FileRead | FileWrite | FileDelete | DepartmentWrite
-            | DepartmentDelete | PositionWrite | PositionDelete | EmployeeWrite | EmployeeDelete => {
-                (Self::Manager, Reach::All)
-            }
+            ClientRead | ClientWrite | ClientDelete | FileRead | FileWrite | FileDelete | ImportRun
+            | DepartmentWrite | DepartmentDelete | PositionWrite | PositionDelete | EmployeeWrite
+            | EmployeeDelete => (Self::Manager, Reach::All),
             EmployeeReadPrivate | UserManage | RoleManage | ApiKeyManage => (Self::Admin, Reach::All),
             AccountManage => (Self::Owner, Reach::All),
         };

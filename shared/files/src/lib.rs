@@ -16,6 +16,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::types::ChecksumMode;
@@ -276,6 +277,39 @@ impl Bucket {
             sha256: head.checksum_sha256().unwrap_or_default().to_owned(),
             first_bytes,
         }))
+    }
+
+    /// Some bytes of a file, from `from` on and at most `most`: fewer at its end, none behind it. `None` when there is
+    /// no such object. S3 itself refuses another account's.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn read(
+        &self,
+        scope: &TenantScope,
+        file: &FileId,
+        from: u64,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, BucketError> {
+        let part = self
+            .client
+            .get_object()
+            .bucket(&self.name)
+            .key(scope.object(file).as_str())
+            .range(format!("bytes={from}-{}", from + most.max(1) - 1))
+            .customize()
+            .config_override(as_tenant(scope.credentials()))
+            .send()
+            .await;
+        match part {
+            Ok(part) => {
+                let bytes = part.body.collect().await.map_err(|error| fault("GetObject", &error))?;
+                Ok(Some(bytes.to_vec()))
+            }
+            Err(error) if error.code() == Some("InvalidRange") => Ok(Some(Vec::new())),
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
+            Err(error) => Err(sort("GetObject", &error)),
+        }
     }
 
     /// One page of an account's objects in the order of their keys, behind one of them, and the key that the next

@@ -25,6 +25,8 @@ pub enum Credential {
     Session(SessionId),
     /// This key.
     ApiKey(ApiKeyId),
+    /// Nothing: it is work that the person began, and that goes on without them.
+    Work,
 }
 
 /// A user who is logged in: whom operations on one's own login are for, and whom access tokens are made for.
@@ -105,7 +107,7 @@ impl Verified<Principal> {
             Credential::Session(session) => {
                 Some(Verified(SessionPrincipal { account, user, session, standing }))
             }
-            Credential::ApiKey(_) => None,
+            Credential::ApiKey(_) | Credential::Work => None,
         }
     }
 }

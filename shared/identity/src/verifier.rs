@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
-use nexo_domain::{AccountId, ApiKeyId, Grants, SessionId, UserId};
+use nexo_domain::{AccountId, ApiKeyId, Grants, Role, SessionId, UserId};
 use sha2::{Digest as _, Sha256};
 
 use crate::token::{ACCESS_TOKEN_SECONDS, AUDIENCE, Claims, Header, MAX_TOKEN_BYTES, PublicKey, TOKEN_TYPE};
@@ -342,6 +342,23 @@ impl Verifier {
         };
         let usable = found.filter(|key| key.expires_at > now).ok_or(VerifyError::NoSuchKey)?;
         Ok(Verified::vouch(usable.principal))
+    }
+
+    /// Who work that a user began goes on for, with what that user may do now: nothing, when disabled or no more.
+    ///
+    /// Only for work whose beginning was a verified request of this user's, and was written down as such.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub async fn at_work_for(
+        &self,
+        account: &AccountId,
+        user: &UserId,
+        directory: &dyn Directory,
+    ) -> Result<Verified<Principal>, DirectoryError> {
+        let standing = directory.standing(account, user, Role::Owner.grants()).await?.unwrap_or_default();
+        let (account, user, standing) = (*account, *user, Arc::new(standing));
+        Ok(Verified::vouch(Principal { account, user, credential: Credential::Work, standing }))
     }
 
     /// The API key that the principal came with, if its use is to be noted now: this sandbox did not do so in

@@ -73,6 +73,12 @@ pub enum StoreError {
     /// The record's object may still arrive.
     #[error("the record's object may still arrive")]
     Awaited,
+    /// This row of an import was done before; nothing was written.
+    #[error("the row was done before")]
+    RowDone,
+    /// Another row of the same import has changed the record.
+    #[error("another row of the import has the record")]
+    SameRecord,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,

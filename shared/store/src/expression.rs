@@ -221,6 +221,11 @@ impl Expression {
         format!("{name} {operator} {}", self.value(value_name, AttributeValue::S(value.to_owned())))
     }
 
+    /// The text of a value alone, as the second bound of `BETWEEN`.
+    pub(crate) fn operand(&mut self, value_name: &str, value: AttributeValue) -> String {
+        self.value(value_name, value)
+    }
+
     /// The text of `attribute < value`.
     pub(crate) fn less(&mut self, attribute: &str, value_name: &str, value: AttributeValue) -> String {
         let name = self.name(attribute);

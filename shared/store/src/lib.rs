@@ -46,4 +46,4 @@ pub use meter::{Meter, Usage};
 pub use record::{Beside, Counter, Entity, Input, Record, Reference, Target, Tree, Unique};
 pub use sts::StsVendor;
 pub use table::{RequestInfo, TenantTable};
-pub use write::{Created, Idempotency, PURGE_AT, Stored};
+pub use write::{Created, Idempotency, Note, PURGE_AT, RowEntry, Stored, errors_id};

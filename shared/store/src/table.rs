@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{Id, Permission, Reach, UserId};
+use nexo_domain::{Id, Permission, Reach, Timestamp, UserId};
 use nexo_identity::Principal;
 use nexo_tenant_key::{Key, TenantScope};
 
@@ -67,6 +67,17 @@ impl TenantTable {
         Self { store, scope, request, owners }
     }
 
+    /// The same table, as far as another of the principal's permissions goes; `None` when it lacks that.
+    pub fn within(&self, permission: Permission) -> Option<Self> {
+        let reach = self.scope.principal().reach(permission)?;
+        Some(Self::new(self.store.clone(), self.scope.clone(), self.request.clone(), reach))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.store.clock.now()
+    }
+
     /// The scope.
     pub fn scope(&self) -> &TenantScope {
         &self.scope
@@ -119,7 +130,7 @@ impl TenantTable {
     /// [`StoreError::NotFound`]; [`StoreError::Stale`] when `expected` is not its version; [`StoreError::InUse`].
     pub async fn delete<R: Record>(&self, id: &Id<R::Kind>, expected: Option<u64>) -> Result<(), StoreError> {
         if R::BOUND {
-            return self.delete_bound::<R>(id, expected).await;
+            return self.delete_bound::<R>(id, expected, None).await;
         }
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
@@ -312,7 +323,7 @@ pub(crate) fn write_id() -> Result<String, StoreError> {
 
 /// The moment and the name of one write.
 pub(crate) struct Stamp {
-    pub(crate) now: nexo_domain::Timestamp,
+    pub(crate) now: Timestamp,
     pub(crate) write_id: String,
 }
 

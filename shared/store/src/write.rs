@@ -16,6 +16,7 @@ mod bound;
 mod claims;
 mod files;
 mod idempotency;
+mod rows;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{
@@ -39,6 +40,8 @@ pub(crate) use files::{ASKED, BYTES, PURGE, SETTLED_AT, SETTLING_SECONDS};
 pub use files::{PURGE_AT, Stored};
 pub use idempotency::Idempotency;
 use idempotency::replay;
+use rows::Noted;
+pub use rows::{Note, RowEntry, errors_id};
 
 /// The outcome of a create.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ struct With<'a> {
     sides: &'a [Beside],
     /// Whether it changes the shape of a tree.
     reshapes: bool,
+    /// The row of an import that it is for.
+    noted: Option<Noted<'a>>,
 }
 
 /// How often a write is tried again when another one came between its reads and itself.
@@ -83,6 +88,12 @@ enum Part {
     Idempotency,
     /// How much the account's objects take.
     Quota,
+    /// What a row of an import did.
+    Row,
+    /// That the record is this row's, and no other's.
+    RowOfRecord,
+    /// What never holds: nothing is to be written.
+    Trial,
 }
 
 impl TenantTable {
@@ -96,6 +107,15 @@ impl TenantTable {
         input: Input<R>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<R>, StoreError> {
+        self.create_noted(input, idempotency, None).await
+    }
+
+    async fn create_noted<R: Record>(
+        &self,
+        input: Input<R>,
+        idempotency: Option<&Idempotency>,
+        note: Option<&Note>,
+    ) -> Result<Created<R>, StoreError> {
         self.may_assign(input.owner_id)?;
         let stamp = self.stamp()?;
         let id = self.store.clock.mint()?;
@@ -108,7 +128,8 @@ impl TenantTable {
         }
         let unique = entity.input.fields.unique();
         let references = self.references(&entity.input);
-        if unique.is_empty() && references.is_empty() && idempotency.is_none() && !R::BOUND {
+        let is_alone = unique.is_empty() && references.is_empty();
+        if is_alone && idempotency.is_none() && note.is_none() && !R::BOUND {
             self.put_new(&stamp, item).await?;
             return Ok(Created { entity, replayed: false });
         }
@@ -131,6 +152,9 @@ impl TenantTable {
             self.note_sides(&mut transaction, &stamp, &key, &sides)?;
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
+            }
+            if let Some(note) = note {
+                self.note(&mut transaction, &Noted { note, before: None }, &key, entity.version)?;
             }
             let refusals = match self.send(transaction, &stamp, attempt).await {
                 // Others count in the same records, and are soon done.
@@ -167,7 +191,7 @@ impl TenantTable {
                 Some(version) if version != current.version => {
                     Err(StoreError::Stale { version: current.version })
                 }
-                _ => self.replace_guarded(&key, expected, &current.keep(input.clone())?, current).await,
+                _ => self.replace_guarded(&key, expected, &current.keep(input.clone())?, current, None).await,
             };
         }
         let stamp = self.stamp()?;
@@ -185,7 +209,7 @@ impl TenantTable {
             Updated::Refused(Some(item)) if stamp.wrote(&item) => Entity::from_item(item),
             Updated::Refused(Some(item)) => match self.refusal(Some(&item), expected) {
                 StoreError::Busy => {
-                    self.replace_guarded(&key, expected, input, Entity::from_item(item)?).await
+                    self.replace_guarded(&key, expected, input, Entity::from_item(item)?, None).await
                 }
                 error => Err(error),
             },
@@ -205,7 +229,7 @@ impl TenantTable {
         if R::BOUND {
             self.may_assign(input.owner_id)?;
             let key = self.scope.record(&read.id);
-            return self.replace_guarded(&key, Some(read.version), input, read.clone()).await;
+            return self.replace_guarded(&key, Some(read.version), input, read.clone(), None).await;
         }
         self.replace(&read.id, Some(read.version), input).await
     }
@@ -305,7 +329,8 @@ impl TenantTable {
         // is counted, it is counted again.
         let mut after = entity.input.fields.references();
         after.retain(|reference| matches!(reference.target, Target::Counted(..)));
-        let with = With { unique: &unique, before: &[], after: &after, sides: &[], reshapes: R::BOUND };
+        let with =
+            With { unique: &unique, before: &[], after: &after, sides: &[], reshapes: R::BOUND, noted: None };
         match self.change_with(key, &stamp, &change, &with, &entity).await {
             Err(StoreError::NotFound) => Err(StoreError::Stale { version }),
             outcome => outcome,
@@ -319,6 +344,7 @@ impl TenantTable {
         expected: Option<u64>,
         input: &Input<R>,
         mut current: Entity<R>,
+        note: Option<&Note>,
     ) -> Result<Entity<R>, StoreError> {
         for _ in 0..ATTEMPTS {
             let stamp = self.stamp()?;
@@ -331,7 +357,11 @@ impl TenantTable {
                 input.fields.unique().into_iter().filter(|new| !held.contains(new)).collect();
             let (before, after) = (self.references(&current.input), self.references(input));
             let reshapes = bound::is_moved::<R>(&before, &after);
-            let with = With { unique: &unique, before: &before, after: &after, sides: &sides, reshapes };
+            let noted =
+                note.map(|note| Ok::<_, StoreError>(Noted { note, before: Some(current.to_item(key)?) }));
+            let noted = noted.transpose()?;
+            let with =
+                With { unique: &unique, before: &before, after: &after, sides: &sides, reshapes, noted };
             match self.change_with(key, &stamp, &change, &with, &next).await {
                 Err(StoreError::Stale { .. }) if expected.is_none() => {}
                 outcome => return outcome,
@@ -361,6 +391,9 @@ impl TenantTable {
             }
             self.refer::<R>(&mut transaction, stamp, key, with.before, with.after).await?;
             self.note_sides(&mut transaction, stamp, key, with.sides)?;
+            if let Some(noted) = &with.noted {
+                self.note(&mut transaction, noted, key, next.version)?;
+            }
             if transaction.is_single() {
                 return match self.update(key, change).await? {
                     Updated::Done(_) => Ok(next.clone()),
@@ -497,7 +530,8 @@ impl TenantTable {
             {
                 Ok(None)
             }
-            other => Ok(other),
+            Some(refusals) => rows::without_trial(refusals),
+            None => Ok(None),
         }
     }
 }

@@ -5,7 +5,7 @@ use nexo_domain::{Id, IdKind, Kind};
 use nexo_tenant_key::Key;
 use serde::de::DeserializeOwned;
 
-use super::{ATTEMPTS, Part};
+use super::{ATTEMPTS, Note, Noted, Part};
 use crate::expression::Expression;
 use crate::range::range;
 use crate::record::{Beside, Entity, Record, Reference, SideChange, marked};
@@ -87,6 +87,7 @@ impl TenantTable {
         &self,
         id: &Id<R::Kind>,
         expected: Option<u64>,
+        note: Option<&Note>,
     ) -> Result<(), StoreError> {
         let key = self.scope.record(id);
         for attempt in 0..ATTEMPTS {
@@ -104,6 +105,9 @@ impl TenantTable {
             transaction.update(Part::Record, key_item(key.partition().as_str(), key.sort()), &change)?;
             let before = self.references(&current.input);
             self.refer::<R>(&mut transaction, &stamp, &key, &before, &[]).await?;
+            if let Some(note) = note {
+                self.note(&mut transaction, &Noted { note, before: None }, &key, current.version + 1)?;
+            }
             let refusals = match self.send(transaction, &stamp, attempt).await {
                 Err(StoreError::Busy) => continue,
                 sent => sent?,

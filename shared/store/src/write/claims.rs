@@ -223,7 +223,14 @@ impl TenantTable {
                 }
                 Part::Quota => return Err(StoreError::OverQuota),
                 // Somebody moved an ancestor meanwhile, or changed the tree: look again.
-                Part::Ancestor | Part::Tree | Part::Side | Part::Idempotency => {}
+                Part::Ancestor
+                | Part::Tree
+                | Part::Side
+                | Part::Idempotency
+                // What refuses a row is told apart before.
+                | Part::Row
+                | Part::RowOfRecord
+                | Part::Trial => {}
                 Part::Claim(unique) => {
                     let holder = refusal.found.as_ref().and_then(|marker| marker.get("record")?.as_s().ok());
                     let Some(holder) = holder else { continue };
@@ -258,7 +265,7 @@ fn why_not_counted(field: &'static str, counter: Counter, found: Option<&Item>) 
     }
 }
 
-fn holds(item: &Item, unique: &Unique) -> bool {
+pub(super) fn holds(item: &Item, unique: &Unique) -> bool {
     let claim = AttributeValue::S(unique.claim());
     let claims = item.get(CLAIMS).and_then(|claims| claims.as_l().ok());
     !item.contains_key("deletedAt") && claims.is_some_and(|claims| claims.contains(&claim))

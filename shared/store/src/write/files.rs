@@ -144,7 +144,14 @@ impl TenantTable {
                 None => change.remove(LINKED),
             };
             self.stamp_entity(&mut next, &stamp);
-            let with = With { unique: &[], before: &named, after: &references, sides: &[], reshapes: false };
+            let with = With {
+                unique: &[],
+                before: &named,
+                after: &references,
+                sides: &[],
+                reshapes: false,
+                noted: None,
+            };
             match self.change_with(&key, &stamp, &change, &with, &next).await {
                 Err(StoreError::Stale { .. }) if expected.is_none() => {}
                 Err(StoreError::Busy) => pause(attempt).await?,
