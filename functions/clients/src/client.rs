@@ -154,6 +154,7 @@ impl Resource for Client {
         FilterParameter::TAG,
         FilterParameter::NAME,
     ];
+    const MATCHED_BY: &'static [&'static str] = &["taxId"];
     const COLUMNS: &'static [Column] = &[
         Column::text("name"),
         Column::text("type"),

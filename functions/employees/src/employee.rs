@@ -237,6 +237,7 @@ impl Resource for Employee {
         FilterParameter::TAG,
         FilterParameter::NAME,
     ];
+    const MATCHED_BY: &'static [&'static str] = &["employeeNumber", "workEmail"];
     const COLUMNS: &'static [Column] = &[
         Column::text("employeeNumber"),
         Column::text("firstName"),

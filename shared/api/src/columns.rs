@@ -211,7 +211,7 @@ impl Place {
 
 /// A text that no spreadsheet takes for a formula: an apostrophe stands before each character that would
 /// begin one. Other texts stay as they are.
-pub(crate) fn guarded(text: &str) -> String {
+pub fn guarded(text: &str) -> String {
     let mut guarded = String::with_capacity(text.len());
     let mut place = Place::Start;
     for c in text.chars() {

@@ -164,7 +164,7 @@ impl ListRequest {
 }
 
 /// Has `read` take each parameter of a query string, none of which is given twice.
-pub(crate) fn read_parameters(
+pub fn read_parameters(
     query: &str,
     mut read: impl FnMut(&str, &str) -> Result<(), Problem>,
 ) -> Result<(), Problem> {

@@ -176,6 +176,23 @@ impl Draft<'_> {
         self.narrowed::<R>();
         let columns: Vec<Value> =
             columns::<R>().map(|column| json!({"name": column.name, "form": column.form.as_str()})).collect();
+        self.answer_csv(&columns);
+    }
+
+    /// The answer is CSV with these columns, page by page.
+    pub fn csv(&mut self, columns: &[&str]) -> &mut Self {
+        self.query(
+            "cursor",
+            "As it stands in the `Link` of the page before",
+            &json!({"type": "string", "minLength": 1}),
+        );
+        let columns: Vec<Value> = columns.iter().map(|name| json!({"name": name, "form": "text"})).collect();
+        self.answer_csv(&columns);
+        self
+    }
+
+    /// The answer is a page of CSV.
+    fn answer_csv(&mut self, columns: &[Value]) {
         self.answer = Some(json!({"type": "string", "x-columns": columns}));
         self.media = "text/csv";
         self.headers.insert("Content-Disposition".into(), text_header("The name of the file"));

@@ -74,6 +74,15 @@ impl FieldErrors {
         self.0.extend(other.0);
     }
 
+    /// Adds those that are about something else than what is reported already.
+    pub(crate) fn extend_uncovered(&mut self, other: Self) {
+        for error in other.0 {
+            if !self.covers(&error.pointer) {
+                self.0.push(error);
+            }
+        }
+    }
+
     /// Whether something at or below `pointer` is reported already.
     fn covers(&self, pointer: &str) -> bool {
         self.0.iter().any(|error| {

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 use nexo_domain::{Permission, UserId};
-use nexo_store::{Created, Entity, Idempotency, Input, Record, StoreError};
+use nexo_store::{Created, Entity, Idempotency, Input, Record, StoreError, TenantTable};
 use nexo_tenant_key::CursorKey;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -48,6 +48,9 @@ pub trait Resource: Record + Described {
 
     /// The columns of its own fields, for a resource that is exported as CSV.
     const COLUMNS: &'static [Column] = &[];
+
+    /// Fields with a unique value by which the rows of an import find the records that they change.
+    const MATCHED_BY: &'static [&'static str] = &[];
 
     /// Fields that not everybody who reads the record may read.
     const PRIVATE: Option<Private> = None;
@@ -213,8 +216,8 @@ pub(crate) fn shown<'a, R: Resource>(
 
 /// Refuses a body that gives private fields of a record that `owner` is responsible for, by somebody who may
 /// not read them.
-fn may_give<R: Resource>(
-    tenant: &Tenant,
+pub(crate) fn may_give<R: Resource>(
+    tenant: &TenantTable,
     document: &Map<String, Value>,
     owner: Option<UserId>,
 ) -> Result<(), Problem> {
@@ -372,21 +375,7 @@ pub async fn revise<R: Resource>(
             break;
         }
         let input = rule(&current)?;
-        let mut errors = FieldErrors::default();
-        input.fields.validate(&mut errors);
-        input.fields.validate_change(&current.input.fields, &mut errors);
-        if let Some(private) = R::PRIVATE
-            && !tenant.reaches(private.permission, current.input.owner_id)
-        {
-            // An error would tell of what is hidden, and so would the record, once it is the caller's own.
-            errors = errors.without(private.fields);
-            if tenant.reaches(private.permission, input.owner_id) {
-                return Err(Problem::denied(private.permission));
-            }
-        }
-        if !errors.is_empty() {
-            return Err(Problem::invalid(errors));
-        }
+        judge_change(tenant, &current, &input)?;
         outcome = tenant.replace_read(&current, &input).await;
         match outcome {
             Err(StoreError::Stale { .. }) if expected.is_none() => outcome = Err(StoreError::Busy),
@@ -399,8 +388,32 @@ pub async fn revise<R: Resource>(
     }
 }
 
+/// Applies the rules of what a record may become.
+pub(crate) fn judge_change<R: Resource>(
+    table: &TenantTable,
+    current: &Entity<R>,
+    input: &Input<R>,
+) -> Result<(), Problem> {
+    let mut errors = FieldErrors::default();
+    input.fields.validate(&mut errors);
+    input.fields.validate_change(&current.input.fields, &mut errors);
+    if let Some(private) = R::PRIVATE
+        && !table.reaches(private.permission, current.input.owner_id)
+    {
+        // An error would tell of what is hidden, and so would the record, once it is the caller's own.
+        errors = errors.without(private.fields);
+        if table.reaches(private.permission, input.owner_id) {
+            return Err(Problem::denied(private.permission));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
 /// Reads a body that was made of a stored record, which keeps what the store keeps of it.
-fn read_again<R: Resource>(current: &Entity<R>, document: Map<String, Value>) -> Result<Input<R>, Problem> {
+pub(crate) fn read_again<R: Resource>(
+    current: &Entity<R>,
+    document: Map<String, Value>,
+) -> Result<Input<R>, Problem> {
     let input = parse_record::<R>(document, &sample(R::SAMPLE)?).map_err(Problem::invalid)?;
     Ok(current.keep(input)?)
 }
