@@ -34,6 +34,7 @@ const TOUR: &[(&str, u16)] = &[
     ("employees-positions-create", 201),
     ("employees-list", 200),
     ("employees-org-chart", 200),
+    ("imports-list", 200),
     ("uploads-create", 201),
     ("uploads-list", 200),
     ("users-list", 200),
@@ -50,7 +51,7 @@ const OF_THE_STREAM: &[(&str, &str)] = &[("mail-new-sign-in", "New sign-in to yo
 const OF_THE_BUCKET: &[&str] = &["files-arrived"];
 
 /// Every event of the stream that no mail follows from, and what the function says of it: there is no such file.
-const OF_THE_STREAM_IN_SILENCE: &[&str] = &["sweep-account", "sweep-purge"];
+const OF_THE_STREAM_IN_SILENCE: &[&str] = &["importer-step", "sweep-account", "sweep-purge"];
 
 /// Every event of a schedule, with what the function then says.
 const OF_A_SCHEDULE: &[(&str, &str)] = &[("sweep-daily", "swept")];

@@ -154,8 +154,9 @@ async fn a_function_that_takes_api_keys_cannot_write_them() {
     let own = nexo.register().await;
     for function in nexo.server().template().functions.keys() {
         let token = nexo.function_token(function);
-        let takes_keys = ["ClientsFunction", "EmployeesFunction", "UploadsFunction", "UsersFunction"]
-            .contains(&function.as_str());
+        let takes_keys =
+            ["ClientsFunction", "EmployeesFunction", "ImportsFunction", "UploadsFunction", "UsersFunction"]
+                .contains(&function.as_str());
         for (tag, operation, may) in [
             ("KEY", "GetItem", takes_keys),
             ("KEY", "UpdateItem", false),
@@ -323,9 +324,9 @@ async fn only_a_function_of_records_gets_an_accounts_credentials() {
     let account = other.account();
     for function in nexo.server().template().functions.keys() {
         for (role, functions) in [
-            ("TenantRole", ["ClientsFunction", "EmployeesFunction"].as_slice()),
+            ("TenantRole", ["ClientsFunction", "EmployeesFunction", "ImportsFunction"].as_slice()),
             // Only who signs requests to the bucket gets what they are signed with.
-            ("FilesTenantRole", &["UploadsFunction"]),
+            ("FilesTenantRole", &["ImporterFunction", "UploadsFunction"]),
         ] {
             let given = nexo.assume(&nexo.function_token(function), &roles[role].arn, &account).await;
             assert_eq!(given.is_ok(), functions.contains(&function.as_str()), "{function} {role}: {given:?}");

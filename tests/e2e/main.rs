@@ -13,6 +13,7 @@ mod export;
 mod faults;
 mod guard;
 mod health;
+mod imports;
 mod logs;
 mod mail;
 mod matrix;

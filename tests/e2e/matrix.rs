@@ -44,10 +44,11 @@ const NAMED: [(&str, &str); 2] = [("departmentId", "/api/departments"), ("positi
 const UNIQUE: [&str; 3] = ["name", "code", "employeeNumber"];
 
 /// Actions that a new record does not take, and what comes before them.
-const BEFORE: [(&str, Method, &str); 3] = [
+const BEFORE: [(&str, Method, &str); 4] = [
     ("/return", Method::POST, "/leave"),
     ("/rehire", Method::POST, "/terminate"),
     ("/purge", Method::DELETE, ""),
+    ("/undo", Method::POST, "/start"),
 ];
 
 #[tokio::test]
@@ -353,6 +354,10 @@ async fn created(all: &[Operation], collection: &str, company: &Company<'_>) -> 
     if collection == "/api/uploads" {
         company.upload(&answer.body, b"%PDF-1.4\n").await;
     }
+    // What can be started was looked at.
+    if collection == "/api/imports" {
+        company.settled().await;
+    }
     answer.body["id"].as_str().expect("an id").to_owned()
 }
 
@@ -362,7 +367,13 @@ async fn example(all: &[Operation], operation: &Operation, company: &Company<'_>
     let mut members = operation.body.as_ref().map(|body| body.example.clone()).unwrap_or_default();
     for (name, value) in &mut members {
         let collection = NAMED.iter().find(|(field, _)| field == name).map(|(_, collection)| collection);
-        if let Some(collection) = collection {
+        if name == "fileId" {
+            // The first file is the one of the description's example.
+            if company.get("/api/uploads").await.body["data"] == json!([]) {
+                Box::pin(created(all, "/api/uploads", company)).await;
+            }
+            *value = json!(crate::imports::uploaded(company, "a.csv", "text/csv", b"name\nImported\n").await);
+        } else if let Some(collection) = collection {
             *value = json!(Box::pin(created(all, collection, company)).await);
         } else if UNIQUE.contains(&name.as_str()) {
             *value = json!(format!("{number} {}", value.as_str().unwrap()));
@@ -395,6 +406,7 @@ async fn prepare(all: &[Operation], action: &Operation, company: &Company<'_>, i
     let request = company.request(method.clone(), &first.at(id));
     let answer = Answer::of(first.with_body(request, &members)).await;
     assert!(answer.status.is_success(), "{}: {answer:?}", first.name());
+    company.settled().await;
 }
 
 /// Every record of the company, by collection and id, as its owner sees it: one of each kind that

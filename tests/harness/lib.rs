@@ -351,6 +351,11 @@ impl Company<'_> {
         self.nexo.settled().await;
     }
 
+    /// Waits until what follows from writes was done.
+    pub async fn settled(&self) {
+        self.nexo.settled().await;
+    }
+
     /// Creates a client of this name and answers it.
     pub async fn client(&self, name: &str) -> Value {
         let answer = self.post("/api/clients", &json!({"name": name})).await;

@@ -28,6 +28,7 @@ pub const FUNCTIONS: &[(&str, MakeRoutes)] = &[
     ("EmployeesFunction", |platform, _| Ok(employees::routes(platform))),
     ("FallbackFunction", |platform, _| Ok(fallback::routes(platform))),
     ("HealthFunction", |platform, _| Ok(health::routes(platform))),
+    ("ImportsFunction", |platform, _| Ok(imports::routes(platform))),
     ("UploadsFunction", |platform, environment| {
         // It signs, with accounts' credentials, and calls nothing.
         let nobody = Credentials::new("none", "none", None, None, "local");
@@ -60,6 +61,13 @@ pub const CONSUMERS: &[(&str, MakeConsumer)] = &[
         Ok(fallible(move |event| {
             let inspector = inspector.clone();
             async move { inspector.inspect(event).await }
+        }))
+    }),
+    ("ImporterFunction", |surroundings| {
+        let importer = Arc::new(importer::Importer::new(surroundings.platform, surroundings.bucket.clone()));
+        Ok(consumer(move |event| {
+            let importer = importer.clone();
+            async move { importer.handle(event).await }
         }))
     }),
     ("MailFunction", |surroundings| {

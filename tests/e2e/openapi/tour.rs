@@ -169,6 +169,38 @@ async fn every_answer_is_one_that_the_description_names() {
     ] {
         send(&mut judge, &company, &method, path, body, if_match).await;
     }
+    let csv = crate::imports::uploaded(&company, "a.csv", "text/csv", b"name\nImported\n\"\"\n").await;
+    let new_import = json!({"fileId": csv, "resource": "clients"});
+    let made = company.post("/api/imports", &new_import).await;
+    judge.judge(&Method::POST, "/api/imports", &made);
+    company.settled().await;
+    let import = format!("/api/imports/{}", made.body["id"].as_str().unwrap());
+    let [start, resume, undo, errors] =
+        ["start", "resume", "undo", "errors.csv"].map(|action| format!("{import}/{action}"));
+    for (method, path, body) in [
+        (Method::POST, "/api/imports", Some(json!({"x": 1}))),
+        (Method::GET, "/api/imports", None),
+        (Method::GET, "/api/imports?x=1", None),
+        (Method::GET, &import, None),
+        (Method::GET, "/api/imports/imp_01ARZ3NDEKTSV4RRFFQ69G5FAV", None),
+        (Method::POST, &resume, None),
+        (Method::POST, &undo, None),
+        (Method::POST, &start, Some(json!({"dryRun": true, "matchBy": "name"}))),
+        (Method::POST, &start, Some(json!({"dryRun": false}))),
+        (Method::POST, &start, Some(json!({"dryRun": false}))),
+        (Method::GET, &errors, None),
+        (Method::GET, &format!("{errors}?x=1"), None),
+        (Method::POST, &undo, None),
+        (Method::POST, &undo, None),
+    ] {
+        send(&mut judge, &company, &method, path, body.as_ref(), "").await;
+        company.settled().await;
+    }
+    let blank = crate::imports::uploaded(&company, "b.csv", "text/csv", b"\n\n").await;
+    let failed = company.post("/api/imports", &json!({"fileId": blank, "resource": "clients"})).await;
+    company.settled().await;
+    let resume = format!("/api/imports/{}/resume", failed.body["id"].as_str().unwrap());
+    send(&mut judge, &company, &Method::POST, &resume, None, "").await;
     let heir = company.colleague("admin").await;
     let owner = format!("/api/users/{}", company.user());
     let body = json!({"email": "grace@acme.example", "roleIds": ["member"]});

@@ -1,0 +1,298 @@
+//! The steps of an import: looking at its file, and doing rows.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use imports::{EmptyCells, Import, ImportColumn, ImportStatus, MOST_ROWS, RowError};
+use nexo_api::{Applied, Column, Failure as RowFailure, FieldError, Key, Row};
+use nexo_domain::Permission;
+use nexo_store::{Note, TenantTable};
+use tokio::time::Instant;
+
+use crate::mapping::{MOST_COLUMNS, propose};
+use crate::sheet::SheetRow;
+use crate::{Externals, Failure, Importer, Job, Outcome, Stop};
+
+/// The most rows of a step.
+const ROWS: usize = 1000;
+
+/// With so long a step is done: well within the function's time.
+pub(crate) const LONGEST: Duration = Duration::from_secs(20);
+
+/// With so many bytes of errors a step is done: they are one item of at most 400 KB.
+pub(crate) const MOST_ERRORS: usize = 200_000;
+
+/// Rows that are done at once.
+pub(crate) const AT_ONCE: usize = 16;
+
+/// What one row did.
+enum Did {
+    Created,
+    Updated,
+    Unchanged,
+    Refused(Vec<FieldError>),
+}
+
+/// What is the same for all rows of a step.
+struct Work<'a> {
+    import: &'a Import,
+    job: &'a Job,
+    table: TenantTable,
+    taken: Vec<(usize, Column)>,
+    by_name: Option<&'a HashMap<String, Vec<String>>>,
+}
+
+impl Importer {
+    /// Looks at the whole file, and proposes which column is which field.
+    pub(crate) async fn propose(&self, job: &Job) -> Result<Outcome, Stop> {
+        let mut next = job.fields().clone();
+        if job.table.within(Permission::FileRead).is_none() {
+            return Err(Stop::Because("permission_denied"));
+        }
+        let overview = self.overview(job.table.scope(), &next, MOST_ROWS).await?;
+        if overview.header.len() > MOST_COLUMNS {
+            return Err(Stop::Because("too_many_columns"));
+        }
+        next.columns = propose(&overview.header, &(next.resource.how().columns)());
+        next.format = Some(overview.format);
+        next.rows = Some(overview.rows);
+        next.status = ImportStatus::Proposed;
+        Ok(Outcome { next, errors: Vec::new(), first: 0 })
+    }
+
+    /// Does, or tries, rows from where the import is.
+    pub(crate) async fn rows(&self, job: &Job) -> Result<Outcome, Stop> {
+        let started = Instant::now();
+        let import = job.fields();
+        let how = import.resource.how();
+        let table = job.table.within(how.write).ok_or(Stop::Because("permission_denied"))?;
+        let part = self.part(job.table.scope(), import, ROWS).await?;
+        // Taken: it is there again for the next step if this one comes to its end.
+        let known = self.externals.lock().await.take();
+        let mut by_name = match import.match_by.as_deref() {
+            Some("externalId") => Some(Self::know(known, job, &table).await?),
+            _ => None,
+        };
+        let before: HashMap<u32, bool> = if import.status == ImportStatus::Running {
+            let most = i32::try_from(ROWS).unwrap_or(i32::MAX);
+            let done = job.table.rows(&job.import.id, import.next_row, false, most).await?;
+            done.into_iter().map(|entry| (entry.row, entry.is_update)).collect()
+        } else {
+            HashMap::new()
+        };
+        let taken = import.taken();
+        let members: Vec<&str> = taken.iter().map(|(_, column)| column.member()).collect();
+        let in_order = (how.in_order)(&members, import.match_by.is_some());
+        let mut next = import.clone();
+        let mut tally = Tally { columns: &import.columns, errors: Vec::new(), bytes: 0 };
+        let first = part.rows.first().map_or(0, |row| row.number);
+        let mut rest = part.rows.as_slice();
+        let mut failure = None;
+        while !rest.is_empty()
+            && failure.is_none()
+            && tally.bytes < MOST_ERRORS
+            && started.elapsed() < LONGEST
+        {
+            let work = Work {
+                import,
+                job,
+                table: clone(&table, how.write)?,
+                taken: taken.clone(),
+                by_name: by_name.as_ref(),
+            };
+            let wave = work.wave(rest, in_order);
+            let done = join_all(rest[..wave].iter().map(|row| work.one(row, &before))).await;
+            let mut made = Vec::new();
+            for (row, did) in rest.iter().zip(done) {
+                let did = match did {
+                    Ok((did, record)) => {
+                        made.extend(record.and_then(|record| Some((work.external(row)?, record))));
+                        did
+                    }
+                    // What those behind it did stands in their entries.
+                    Err(error) => {
+                        failure = Some(error);
+                        break;
+                    }
+                };
+                match did {
+                    Did::Created => next.created += 1,
+                    Did::Updated => next.updated += 1,
+                    Did::Unchanged => next.unchanged += 1,
+                    Did::Refused(errors) => {
+                        next.refused += 1;
+                        tally.add(row.number, errors);
+                    }
+                }
+                next.rows_done += 1;
+                next.next_row = row.number + 1;
+                next.offset = row.end;
+            }
+            if let Some(by_name) = &mut by_name {
+                for (name, record) in made {
+                    by_name.entry(name).or_default().push(record);
+                }
+            }
+            rest = &rest[wave..];
+        }
+        match failure {
+            Some(failure) if next.rows_done == import.rows_done => return Err(Stop::NotNow(failure)),
+            // The next step begins with it.
+            Some(_) => {}
+            None => {
+                if rest.is_empty() {
+                    next.next_row = part.next_row;
+                    next.offset = part.offset;
+                    if part.is_end {
+                        let is_trial = import.status == ImportStatus::Checking;
+                        next.status = if is_trial { ImportStatus::Checked } else { ImportStatus::Done };
+                    }
+                }
+                if let Some(by_name) = by_name {
+                    let (import, version) = (job.import.id, job.import.version + 1);
+                    *self.externals.lock().await = Some(Externals { import, version, by_name });
+                }
+            }
+        }
+        Ok(Outcome { next, errors: tally.errors, first })
+    }
+
+    /// Which record has which name in another system, as it is known from the step before, or read.
+    async fn know(
+        known: Option<Externals>,
+        job: &Job,
+        table: &TenantTable,
+    ) -> Result<HashMap<String, Vec<String>>, Failure> {
+        let fits = |known: &Externals| (known.import, known.version) == (job.import.id, job.import.version);
+        match known.filter(fits) {
+            Some(known) => Ok(known.by_name),
+            None => Ok((job.fields().resource.how().externals)(table).await?),
+        }
+    }
+}
+
+fn clone(table: &TenantTable, permission: Permission) -> Result<TenantTable, Stop> {
+    table.within(permission).ok_or(Stop::Because("permission_denied"))
+}
+
+impl Work<'_> {
+    /// How many of these rows can be done at once: none of them bears on another.
+    fn wave(&self, rows: &[SheetRow], in_order: bool) -> usize {
+        if in_order {
+            return 1;
+        }
+        let claims = self.import.resource.how().claims;
+        let mut claimed = HashSet::new();
+        for (index, row) in rows.iter().take(AT_ONCE).enumerate() {
+            let claims = claims(&self.row(row));
+            if claims.iter().any(|claim| claimed.contains(claim)) {
+                return index;
+            }
+            claimed.extend(claims);
+        }
+        rows.len().min(AT_ONCE)
+    }
+
+    fn cell<'r>(&self, row: &'r SheetRow, field: &str) -> &'r str {
+        let place = self.taken.iter().find(|(_, column)| column.name == field).map(|(place, _)| *place);
+        place.and_then(|place| row.cells.get(place)).map_or("", String::as_str)
+    }
+
+    /// The name in another system by which a row is matched.
+    fn external(&self, row: &SheetRow) -> Option<String> {
+        let name = self.cell(row, "externalId").trim();
+        (self.import.match_by.as_deref() == Some("externalId") && !name.is_empty()).then(|| name.to_owned())
+    }
+
+    fn row<'r>(&'r self, row: &'r SheetRow) -> Row<'r> {
+        let (id, number) = (self.job.import.id, row.number);
+        let key = match self.import.match_by.as_deref() {
+            None => Key::None,
+            Some("id") => Key::Id(self.cell(row, "id")),
+            Some("externalId") => {
+                let found = self.by_name.and_then(|by_name| by_name.get(self.cell(row, "externalId").trim()));
+                Key::External(found.map_or(&[], Vec::as_slice))
+            }
+            Some(field) => Key::Unique(field),
+        };
+        let note = match self.import.status {
+            ImportStatus::Checking => Note::trial(id, number),
+            _ => Note::write(id, number, key != Key::None),
+        };
+        let cell =
+            |(place, column): &(usize, Column)| (*column, row.cells.get(*place).map_or("", String::as_str));
+        Row {
+            note,
+            cells: self.taken.iter().map(cell).collect(),
+            key,
+            clears: self.import.empty_cells == EmptyCells::Clear,
+        }
+    }
+
+    /// Does one row, and answers the ULID of the record that it created.
+    async fn one(
+        &self,
+        row: &SheetRow,
+        before: &HashMap<u32, bool>,
+    ) -> Result<(Did, Option<String>), Failure> {
+        let was = |is_update: bool| if is_update { Did::Updated } else { Did::Created };
+        if let Some(is_update) = before.get(&row.number) {
+            return Ok((was(*is_update), None));
+        }
+        if row.cells.iter().skip(self.import.columns.len()).any(|cell| !cell.trim().is_empty()) {
+            let message = "has more cells than the header".to_owned();
+            let error = FieldError { pointer: String::new(), code: "too_many_cells".into(), message };
+            return Ok((Did::Refused(vec![error]), None));
+        }
+        match (self.import.resource.how().apply)(&self.table, &self.row(row)).await {
+            Ok(Applied::Created(record)) => {
+                let is_trial = self.import.status == ImportStatus::Checking;
+                Ok((Did::Created, (!is_trial).then_some(record)))
+            }
+            Ok(Applied::Updated) => Ok((Did::Updated, None)),
+            Ok(Applied::Unchanged) => Ok((Did::Unchanged, None)),
+            Err(RowFailure::Refused(errors)) => Ok((Did::Refused(errors), None)),
+            Err(RowFailure::Done) => {
+                let entry = self.job.table.rows(&self.job.import.id, row.number, false, 1).await?;
+                let entry = entry.into_iter().find(|entry| entry.row == row.number);
+                let entry = entry.ok_or_else(|| Failure::NotNow("no entry of a row".into()))?;
+                Ok((was(entry.is_update), None))
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
+
+/// Errors, with the names of the file's columns.
+struct Tally<'a> {
+    columns: &'a [ImportColumn],
+    errors: Vec<RowError>,
+    bytes: usize,
+}
+
+impl Tally<'_> {
+    fn add(&mut self, row: u32, errors: Vec<FieldError>) {
+        for error in errors {
+            let error = described(self.columns, row, error);
+            self.bytes +=
+                60 + error.column.len() + error.field.len() + error.code.len() + error.message.len();
+            self.errors.push(error);
+        }
+    }
+}
+
+/// An error of a row, with the column that it is about: the one whose field it is, or is within.
+pub(crate) fn described(columns: &[ImportColumn], row: u32, error: FieldError) -> RowError {
+    let parts = error.pointer.split('/').skip(1).filter(|part| part.parse::<u32>().is_err());
+    let path = parts.collect::<Vec<_>>().join(".");
+    let is_within = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    let with =
+        |fits: &dyn Fn(&str) -> bool| columns.iter().find(|column| column.field.as_deref().is_some_and(fits));
+    let found = (!path.is_empty())
+        .then(|| with(&|field| is_within(field, &path)).or_else(|| with(&|field| is_within(&path, field))));
+    let column = found.flatten().map(|column| column.column.clone()).unwrap_or_default();
+    RowError { row, column, field: path, code: error.code.into_owned(), message: error.message }
+}
