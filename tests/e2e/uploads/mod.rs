@@ -3,6 +3,8 @@
 mod arrival;
 mod bucket;
 mod end;
+#[cfg(target_os = "linux")]
+mod large;
 mod records;
 
 use aws_credential_types::Credentials;

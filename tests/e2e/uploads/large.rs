@@ -1,0 +1,106 @@
+//! A gigabyte, there and back, through a server and a client that each hold a little of it at a time.
+
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+
+use bytes::Bytes;
+use futures::{Stream, stream};
+use http_body_util::StreamBody;
+use nexo_tests::Nexo;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{PDF, announced, announcement, download, status};
+
+const GB: u64 = 1024 * 1024 * 1024;
+
+/// Bytes that are made at once.
+const BLOCK: u64 = 64 * 1024;
+
+/// What server and client together may take at their peak more than before, in KB.
+const GROWTH_KB: u64 = 64 * 1024;
+
+/// A block of a file that is never there as a whole. Each is another one, and the first begins as a PDF does.
+fn block(number: u64) -> Bytes {
+    let mut block = vec![b'.'; usize::try_from(BLOCK).unwrap()];
+    block[..PDF.len()].copy_from_slice(PDF);
+    block[PDF.len()..PDF.len() + 8].copy_from_slice(&number.to_le_bytes());
+    Bytes::from(block)
+}
+
+fn blocks() -> impl Iterator<Item = Bytes> + Send + Sync {
+    (0..GB / BLOCK).map(block)
+}
+
+fn frames() -> impl Stream<Item = Result<http_body::Frame<Bytes>, Infallible>> {
+    stream::iter(blocks().map(|block| Ok(http_body::Frame::data(block))))
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// The most memory that this process ever had, in KB.
+fn peak_kb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+async fn put(upload: &Value, body: reqwest::Body) {
+    let mut request = reqwest::Client::new().put(upload["url"].as_str().unwrap()).body(body);
+    for (name, value) in upload["headers"].as_object().unwrap() {
+        request = request.header(name, value.as_str().unwrap());
+    }
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.text().await);
+}
+
+/// Other tests of this process take memory too: so it goes on in one of its own.
+#[test]
+fn a_gigabyte_goes_there_and_back_in_bounded_memory() {
+    let own = std::env::current_exe().unwrap();
+    let name = "uploads::large::a_gigabyte_alone";
+    let ended = Command::new(own).args(["--exact", name, "--ignored", "--nocapture"]).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && said.contains("1 passed"), "{said}\n{ended:?}");
+}
+
+#[tokio::test]
+#[ignore = "another test runs it, in a process of its own"]
+async fn a_gigabyte_alone() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    // Whatever an upload and a download take once and keep.
+    let small = announced(&company, "small.pdf").await;
+    company.upload(&small, PDF).await;
+    let answer = download(&company, &small).await;
+    assert_eq!(reqwest::get(answer.body["url"].as_str().unwrap()).await.unwrap().bytes().await.unwrap(), PDF);
+    let before = peak_kb();
+
+    let sha256 = hex(&blocks().fold(Sha256::new(), Sha256::chain_update).finalize());
+    let mut body = announcement("large.pdf");
+    body["size"] = json!(GB);
+    body["sha256"] = json!(sha256);
+    let file = company.post("/api/uploads", &body).await.body;
+    put(&file["upload"], reqwest::Body::wrap(StreamBody::new(frames()))).await;
+    assert_eq!(status(&nexo, &company, &file).await, ("available".to_owned(), Value::Null));
+
+    let answer = download(&company, &file).await;
+    let mut got = reqwest::get(answer.body["url"].as_str().unwrap()).await.unwrap();
+    assert_eq!(got.status(), StatusCode::OK);
+    assert_eq!(got.content_length(), Some(GB));
+    let mut hash = Sha256::new();
+    while let Some(chunk) = got.chunk().await.unwrap() {
+        hash.update(&chunk);
+    }
+    assert_eq!(hex(&hash.finalize()), sha256);
+    let grown = peak_kb() - before;
+    assert!(grown < GROWTH_KB, "{grown} KB more than {before} KB");
+}
