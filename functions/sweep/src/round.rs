@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | deleted for 30 days, or to be purged | any | erased and removed |
 //! | pending | there | looked at, as if its event had come |
-//! | pending for two days | none | expired: its bytes count no more |
+//! | pending for two days | none, or in parts | parts erased, then expired: its bytes count no more |
 //! | available | none | quarantined as `missing`, and reported |
 //! | quarantined as `missing` | there again | looked at |
 //! | expired, or none at all | there for a day | put away: hidden now, gone with the bucket's old versions |
@@ -186,8 +186,12 @@ impl Sweeper {
         if is_late || record.is_awaited() && found.is_some() {
             let outcome = self.inspector.look_at(object).await?;
             tally.looked_at += u64::from(matches!(outcome, Outcome::Compared(_)));
-            if outcome == Outcome::Gone && is_late && self.directory.expire(account, file).await? {
-                tally.expired += 1;
+            if outcome == Outcome::Gone && is_late {
+                // Parts that nobody puts together first: what is begun is not known of an expired file.
+                if let Some(upload) = &record.parts {
+                    self.bucket.abort(object, upload).await?;
+                }
+                tally.expired += u64::from(self.directory.expire(account, file).await?);
             }
         }
         if record.is_to_be_purged(now) {

@@ -5,6 +5,7 @@
 
 mod download;
 mod file;
+mod parts;
 mod upload;
 
 pub use file::File;
@@ -14,12 +15,15 @@ use nexo_files::Bucket;
 /// The function's routes.
 pub fn routes(platform: &Platform, bucket: Bucket) -> Routes {
     let [create, change, delete, restore, purge] = upload::OPERATIONS;
+    let [address, complete] = parts::OPERATIONS;
     list_and_get::<File>(platform)
         .on(create, upload::create)
         .on(change, upload::change)
         .on(delete, upload::delete)
         .on(restore, upload::restore)
         .on(purge, upload::purge)
+        .on(address, parts::address)
+        .on(complete, parts::complete)
         .on(download::DOWNLOAD, download::download)
         .share(bucket)
 }

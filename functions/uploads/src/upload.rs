@@ -1,5 +1,7 @@
 //! `POST`, `PATCH` and `DELETE /api/uploads`, and restoring: what is known of a file.
 
+use std::collections::BTreeMap;
+
 use axum::Extension;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, StatusCode};
@@ -10,11 +12,12 @@ use nexo_api::{
 use nexo_domain::{
     FileCategory, FileId, FileName, FileStatus, FileType, Permission, Sha256, Tags, Timestamp, UserId, kind,
 };
-use nexo_files::{Announced, Bucket, Signed};
-use nexo_store::{Entity, StoreError};
+use nexo_files::{Announced, Bucket, LARGEST_WHOLE, Signed};
+use nexo_store::{Created, Entity, StoreError};
 use serde::{Deserialize, Serialize};
 
 use crate::file::{File, LARGEST, Link, QUOTA, judge_links, judge_name};
+use crate::parts;
 
 pub(crate) const OPERATIONS: [Operation; 5] = [
     Operation {
@@ -134,7 +137,7 @@ pub(crate) struct NewUpload {
     #[serde(flatten)]
     #[cfg_attr(feature = "openapi", schemars(with = "Shown"))]
     file: Entity<File>,
-    /// The request to make; null where a retry finds the file arrived, deleted or expired, so that there is
+    /// The requests to make; null where a retry finds the file arrived, deleted or expired, so that there is
     /// nothing left to upload.
     upload: Option<Upload>,
 }
@@ -157,19 +160,48 @@ struct Shown {
     status: FileStatus,
 }
 
-/// A request that uploads a file: any client can make it, once.
+/// What uploads a file: a request that any client can make, once; or one for each part, for a file over 100 MB.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Upload {
+pub(crate) struct Upload {
     /// Always `PUT`.
     method: &'static str,
+    /// The address; null where there are parts.
+    url: Option<String>,
+    /// The headers it must have, exactly. Browsers set `content-length` by themselves.
+    headers: BTreeMap<String, String>,
+    /// A request for each part, in their order; none where there is an address for the whole.
+    parts: Vec<Part>,
+    /// When the addresses end.
+    expires_at: Timestamp,
+}
+
+/// A request that uploads a part. It can be made again until the file is complete.
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct Part {
     /// The address.
     url: String,
-    /// The headers it must have, exactly. Browsers set `content-length` by themselves.
-    headers: std::collections::BTreeMap<String, String>,
-    /// When the address ends.
-    expires_at: Timestamp,
+    /// The headers it must have, exactly: `content-length` says how many bytes the part has.
+    headers: BTreeMap<String, String>,
+}
+
+impl Upload {
+    fn whole(signed: Signed) -> Self {
+        let Signed { url, headers, expires_at } = signed;
+        let headers = headers.into_iter().collect();
+        Self { method: "PUT", url: Some(url), headers, parts: Vec::new(), expires_at }
+    }
+
+    /// `None` of no part.
+    pub(crate) fn parts(signed: Vec<Signed>) -> Option<Self> {
+        let expires_at = signed.first()?.expires_at;
+        let part = |part: Signed| Part { url: part.url, headers: part.headers.into_iter().collect() };
+        let parts = signed.into_iter().map(part).collect();
+        Some(Self { method: "PUT", url: None, headers: BTreeMap::new(), parts, expires_at })
+    }
 }
 
 /// `POST /api/uploads`.
@@ -188,12 +220,16 @@ pub(crate) async fn create(
         fields: File { name, content_type, size, sha256, category, links, status, quarantine_reason },
     };
     let stored = tenant.create_stored(input, QUOTA, idempotency.as_ref()).await?;
-    let upload = if stored.replayed && !is_pending(&tenant, &stored.entity.id).await? {
-        None
-    } else {
-        let signed = bucket.upload(tenant.scope(), &stored.entity.id, announced).await;
-        let Signed { url, headers, expires_at } = signed.map_err(|error| Problem::internal(&error))?;
-        Some(Upload { method: "PUT", url, headers: headers.into_iter().collect(), expires_at })
+    let (id, begun) = (&stored.entity.id, begun(&tenant, &stored).await?);
+    let upload = match begun {
+        None => None,
+        Some(begun) if size > LARGEST_WHOLE => {
+            parts::addresses(&bucket, &tenant, id, begun, &announced).await?
+        }
+        Some(_) => {
+            let signed = bucket.upload(tenant.scope(), id, announced).await;
+            Some(Upload::whole(signed.map_err(|error| Problem::internal(&error))?))
+        }
     };
     let (version, path) = (stored.entity.version, format!("{}/{}", File::PATH, stored.entity.id));
     let shown = json(StatusCode::CREATED, &NewUpload { file: stored.entity, upload });
@@ -204,11 +240,14 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// Whether a file still waits for its bytes.
-async fn is_pending(tenant: &Tenant, id: &FileId) -> Result<bool, Problem> {
-    match tenant.get_consistent::<File>(id).await {
-        Ok(file) => Ok(file.input.fields.status == FileStatus::Pending),
-        Err(StoreError::NotFound) => Ok(false),
+/// The id of the upload in parts that was begun for a file that waits for its bytes; `None` when it does not wait.
+async fn begun(tenant: &Tenant, stored: &Created<File>) -> Result<Option<Option<String>>, Problem> {
+    if !stored.replayed {
+        return Ok(Some(None));
+    }
+    match tenant.upload_of::<File>(&stored.entity.id).await {
+        Ok((file, begun)) => Ok((file.input.fields.status == FileStatus::Pending).then_some(begun)),
+        Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

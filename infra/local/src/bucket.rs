@@ -2,14 +2,15 @@
 //!
 //! A request is checked as S3 checks it: its signature with the caller's own secret, its time, the policy of the
 //! caller's role in the template for this very key, then length, digest and `if-none-match`. What is deleted
-//! stays as an old version until that is erased. What S3 has besides (copies, parts, overwriting, reading old
-//! versions) answers `NotImplemented`.
+//! stays as an old version until that is erased. What S3 has besides (copies, overwriting, reading old versions, lists
+//! of parts) answers `NotImplemented`.
 //!
 //! A new object's event is written down before the object is in its place, and delivered at least once.
 
 mod connector;
 mod listing;
 mod objects;
+mod parts;
 mod pump;
 mod refusal;
 mod signature;
@@ -25,7 +26,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, RANGE,
+    IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -42,7 +43,7 @@ use crate::policy::{self, Decision, Statement};
 use crate::template::{Bucket, REGION, Template};
 
 pub(crate) use connector::BucketConnector;
-use objects::{About, Expected, Objects, blocking};
+use objects::{About, Draft, Expected, Objects, blocking};
 pub(crate) use pump::Consumer;
 use pump::Outbox;
 use refusal::Refusal;
@@ -183,7 +184,13 @@ struct Permit {
 impl Inner {
     async fn answer(&self, parts: &Parts, body: Body, id: &str) -> Result<Response<Body>, Refusal> {
         match parts.method {
+            Method::PUT if upload_of(parts).is_some() => self.put_part(parts, body, id).await,
             Method::PUT => self.put(parts, body, id).await,
+            Method::POST if upload_of(parts).is_some() => self.complete(parts, body, id).await,
+            Method::POST if parameters(parts).iter().any(|(name, _)| name == "uploads") => {
+                self.begin(parts, id).await
+            }
+            Method::DELETE if upload_of(parts).is_some() => self.abort(parts).await,
             Method::GET if self.key(parts)?.is_empty() => self.list(parts).await,
             Method::GET | Method::HEAD => self.get(parts),
             Method::DELETE => self.delete(parts, id).await,
@@ -228,18 +235,29 @@ impl Inner {
         let permit =
             Permit { key, claim, statements: self.roles.get(&role).cloned().unwrap_or_default(), tags };
         let given = parts.headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        self.judge(&permit, action, &permit.key, given)?;
+        let mut context = BTreeMap::from([("s3:if-none-match", given.into_iter().collect())]);
+        if action == "s3:PutObject" {
+            // A part makes no object, and neither does the beginning of an upload in parts; its end does.
+            let creates = upload_of(parts).is_some() == (parts.method == Method::POST);
+            context.insert("s3:ObjectCreationOperation", vec![if creates { "true" } else { "false" }]);
+        }
+        self.judge(&permit, action, &permit.key, &context)?;
         Ok(permit)
     }
 
-    fn judge(&self, permit: &Permit, action: &str, key: &str, given: Option<&str>) -> Result<(), Refusal> {
+    fn judge(
+        &self,
+        permit: &Permit,
+        action: &str,
+        key: &str,
+        context: &BTreeMap<&str, Vec<&str>>,
+    ) -> Result<(), Refusal> {
         let arn = &self.bucket.arn;
         let resource = if key.is_empty() { arn.clone() } else { format!("{arn}/{key}") };
-        let context = BTreeMap::from([("s3:if-none-match", given.into_iter().collect())]);
         let request = policy::Request {
             action,
             resources: std::slice::from_ref(&resource),
-            context: &context,
+            context,
             tags: &permit.tags,
         };
         match policy::evaluate(&permit.statements, &request) {
@@ -257,26 +275,10 @@ impl Inner {
         if permit.key.is_empty() {
             return Err(not_implemented("making a bucket"));
         }
+        no_unknown_header(parts)?;
+        self.nothing_is_there(parts, &permit.key)?;
+        let size = length_of(parts)?;
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-        for name in parts.headers.keys().map(HeaderName::as_str) {
-            let is_known = ["x-amz-security-token", "x-amz-date", "x-amz-content-sha256", "x-amz-user-agent"]
-                .contains(&name);
-            if name.starts_with("x-amz-") && !is_known && name != CHECKSUM {
-                return Err(not_implemented(name));
-            }
-        }
-        match header(IF_NONE_MATCH.as_str()) {
-            Some("*") if self.objects.about(&permit.key)?.is_none() => {}
-            Some("*") => return Err(objects::exists()),
-            _ => return Err(not_implemented("a PUT without if-none-match: *")),
-        }
-        let size = header(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
-        let size = size.ok_or_else(|| {
-            Refusal::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
-        })?;
-        if size > LARGEST {
-            return Err(Refusal::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum size"));
-        }
         let sha256 = header(CHECKSUM).map(str::to_owned);
         let is_digest = |text: &String| BASE64_STANDARD.decode(text).is_ok_and(|bytes| bytes.len() == 32);
         if !sha256.as_ref().is_none_or(is_digest) {
@@ -292,7 +294,16 @@ impl Inner {
         let (key, version) = (permit.key.clone(), id.to_owned());
         let about = |sha256| About { key, size, content_type, sha256, modified, version, is_marker: false };
         let draft = self.objects.draft(body, Expected { size, sha256, payload }, about).await?;
-        let event = self.event(&draft.about, id, modified);
+        let about = self.arrive(draft, id, "ObjectCreated:Put").await?;
+        let mut response = Response::new(Body::empty());
+        set(&mut response, ETAG, &about.etag());
+        set(&mut response, HeaderName::from_static(CHECKSUM), &about.sha256);
+        Ok(response)
+    }
+
+    /// Puts an object in its place, and has its event delivered.
+    async fn arrive(&self, draft: Draft, id: &str, event_name: &str) -> Result<About, Refusal> {
+        let event = self.event(&draft.about, id, event_name);
         let outbox = self.outbox.get().ok_or_else(|| Refusal::internal(&"no function takes events"))?;
         let written = outbox.path(id);
         let (objects, path) = (self.objects.clone(), written.clone());
@@ -306,10 +317,16 @@ impl Inner {
             let _ = std::fs::remove_file(&written);
         })?;
         outbox.hand_in(written);
-        let mut response = Response::new(Body::empty());
-        set(&mut response, ETAG, &about.etag());
-        set(&mut response, HeaderName::from_static(CHECKSUM), &about.sha256);
-        Ok(response)
+        Ok(about)
+    }
+
+    /// Refuses what would be written over an object.
+    fn nothing_is_there(&self, parts: &Parts, key: &str) -> Result<(), Refusal> {
+        match parts.headers.get(IF_NONE_MATCH).map(HeaderValue::as_bytes) {
+            Some(b"*") if self.objects.about(key)?.is_none() => Ok(()),
+            Some(b"*") => Err(objects::unmet()),
+            _ => Err(not_implemented("making an object without if-none-match: *")),
+        }
     }
 
     fn get(&self, parts: &Parts) -> Result<Response<Body>, Refusal> {
@@ -318,10 +335,13 @@ impl Inner {
         let permit = self.admit(parts, "s3:GetObject", &OVERRIDES)?;
         let Some(about) = self.objects.about(&permit.key)? else {
             // Who may not list is not told what is there.
-            self.judge(&permit, "s3:ListBucket", "", None)
+            self.judge(&permit, "s3:ListBucket", "", &BTreeMap::new())
                 .map_err(|_| Refusal::new(403, "AccessDenied", "Access Denied"))?;
             return Err(Refusal::new(404, "NoSuchKey", "The specified key does not exist."));
         };
+        if parts.headers.get(IF_MATCH).is_some_and(|etag| etag.as_bytes() != about.etag().as_bytes()) {
+            return Err(objects::unmet());
+        }
         let range = parts.headers.get(RANGE).and_then(|range| range.to_str().ok());
         let (first, last) = range.map_or(Ok((0, about.size.saturating_sub(1))), |range| {
             part_of(range, about.size)
@@ -337,7 +357,9 @@ impl Inner {
         if range.is_some() {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             set(&mut response, CONTENT_RANGE, &format!("bytes {first}-{last}/{}", about.size));
-        } else if parts.headers.get("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED") {
+        } else if parts.headers.get("x-amz-checksum-mode").is_some_and(|mode| mode == "ENABLED")
+            && !about.sha256.is_empty()
+        {
             set(&mut response, HeaderName::from_static(CHECKSUM), &about.sha256);
         }
         set(&mut response, CONTENT_LENGTH, &length.to_string());
@@ -419,14 +441,15 @@ impl Inner {
     /// The event of a new object.
     ///
     /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>.
-    fn event(&self, about: &About, request_id: &str, at: Timestamp) -> Vec<u8> {
+    fn event(&self, about: &About, request_id: &str, name: &str) -> Vec<u8> {
+        let at = about.modified;
         let key = utf8_percent_encode(&about.key, IN_EVENTS).to_string().replace(' ', "+");
         let record = json!({
             "eventVersion": "2.1",
             "eventSource": "aws:s3",
             "awsRegion": REGION,
             "eventTime": at,
-            "eventName": "ObjectCreated:Put",
+            "eventName": name,
             "userIdentity": {"principalId": "local"},
             "requestParameters": {"sourceIPAddress": "127.0.0.1"},
             "responseElements": {"x-amz-request-id": request_id, "x-amz-id-2": request_id},
@@ -445,6 +468,34 @@ impl Inner {
         });
         json!({"Records": [record]}).to_string().into_bytes()
     }
+}
+
+/// The upload in parts that a request is about.
+fn upload_of(parts: &Parts) -> Option<String> {
+    parameters(parts).into_iter().find(|(name, _)| name == "uploadId").map(|(_, upload)| upload)
+}
+
+/// Refuses what S3 would act on, and this does not.
+fn no_unknown_header(parts: &Parts) -> Result<(), Refusal> {
+    const KNOWN: [&str; 5] =
+        ["x-amz-security-token", "x-amz-date", "x-amz-content-sha256", "x-amz-user-agent", CHECKSUM];
+    let mut names = parts.headers.keys().map(HeaderName::as_str);
+    match names.find(|name| name.starts_with("x-amz-") && !KNOWN.contains(name)) {
+        Some(name) => Err(not_implemented(name)),
+        None => Ok(()),
+    }
+}
+
+/// How many bytes a request says it brings.
+fn length_of(parts: &Parts) -> Result<u64, Refusal> {
+    let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let length = length.ok_or_else(|| {
+        Refusal::new(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+    })?;
+    if length > LARGEST {
+        return Err(Refusal::new(400, "EntityTooLarge", "Your proposed upload exceeds the maximum size"));
+    }
+    Ok(length)
 }
 
 fn not_implemented(what: &str) -> Refusal {

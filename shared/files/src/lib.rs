@@ -2,7 +2,8 @@
 //!
 //! - [`Bucket::upload`] and [`Bucket::download`] make addresses that whoever has them can use once or for a
 //!   while. They are signed with an account's credentials, so that S3 itself refuses another account's key,
-//!   whatever the code asks for. No call is made for it.
+//!   whatever the code asks for. No call is made for it. A file over [`LARGEST_WHOLE`] is sent in parts, by an
+//!   address for each; S3 is called to begin that and to put them together.
 //! - [`Bucket::look`] reads, under the function's own role, what has arrived; [`Bucket::objects`],
 //!   [`Bucket::put_away`] and [`Bucket::erase`] are for the function that sweeps up.
 //!
@@ -19,7 +20,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
-use aws_sdk_s3::types::ChecksumMode;
+use aws_sdk_s3::types::{ChecksumMode, CompletedMultipartUpload, CompletedPart};
 use aws_sdk_s3::{Client, Config, config};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -30,12 +31,22 @@ use nexo_domain::{AccountId, FileId, FileName, FileType, Sha256, Timestamp};
 use nexo_identity::{Clock, Credentials};
 use nexo_store::StoreConfig;
 use nexo_tenant_key::{ArrivedObject, TenantScope, objects_of};
+use sha2::{Digest as _, Sha256 as Digester};
 
 /// How long an address to upload to is good.
 pub const UPLOAD_SECONDS: u32 = 15 * 60;
 
 /// How long an address to download from is good.
 pub const DOWNLOAD_SECONDS: u32 = 5 * 60;
+
+/// The largest file that is sent in one request, in bytes.
+pub const LARGEST_WHOLE: u64 = 100 * 1024 * 1024;
+
+/// The size of each part of a larger one but the last, in bytes. S3 takes 5 MB to 5 GB, and 10,000 parts.
+pub const PART: u64 = 64 * 1024 * 1024;
+
+/// Bytes that are read at once for a digest: so many are in memory.
+const CHUNK: u64 = 8 * 1024 * 1024;
 
 /// Where the bucket is and who the function itself is.
 pub struct BucketConfig {
@@ -86,6 +97,17 @@ pub struct Arrived {
     pub sha256: String,
     /// The first [`FileType::LOOKED_AT`] bytes, or all.
     pub first_bytes: Vec<u8>,
+}
+
+/// What became of an upload in parts that was to be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Completed {
+    /// The object is there, by this call or by one before.
+    Done,
+    /// A part is not there, or another one than was named.
+    Wrong,
+    /// There is no such upload any more: it was put together a moment ago, or has ended.
+    Over,
 }
 
 /// An object that is there.
@@ -203,6 +225,115 @@ impl Bucket {
         Ok(signed(&request, expires_at))
     }
 
+    /// Begins the upload of a file in parts, and answers its id.
+    ///
+    /// S3 is asked for no digest of the parts: it could only make one of digests, which is not the announced one.
+    /// [`Bucket::look`] makes that of the whole.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn begin_parts(
+        &self,
+        scope: &TenantScope,
+        file: &FileId,
+        content_type: FileType,
+    ) -> Result<String, BucketError> {
+        let request = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.name)
+            .key(scope.object(file).as_str())
+            .content_type(content_type.as_str());
+        let begun = request.customize().config_override(as_tenant(scope.credentials())).send().await;
+        let begun = begun.map_err(|error| sort("CreateMultipartUpload", &error))?;
+        Ok(begun.upload_id().unwrap_or_default().to_owned())
+    }
+
+    /// Signs the upload of each part, in their order: so many bytes, within [`UPLOAD_SECONDS`], any number of times
+    /// until they are put together.
+    ///
+    /// # Errors
+    /// When they cannot be signed.
+    pub async fn parts(
+        &self,
+        scope: &TenantScope,
+        file: &FileId,
+        upload: &str,
+        size: u64,
+    ) -> Result<Vec<Signed>, BucketError> {
+        let mut parts = Vec::new();
+        let (until, expires_at) = self.window(UPLOAD_SECONDS)?;
+        for (number, length) in (1..).zip(lengths(size)) {
+            let length = i64::try_from(length).map_err(|error| fault("UploadPart", &error))?;
+            let request = self
+                .client
+                .upload_part()
+                .bucket(&self.name)
+                .key(scope.object(file).as_str())
+                .upload_id(upload)
+                .part_number(number)
+                .content_length(length)
+                .customize()
+                .config_override(as_tenant(scope.credentials()))
+                .presigned(until.clone())
+                .await
+                .map_err(|error| sort("UploadPart", &error))?;
+            parts.push(signed(&request, expires_at));
+        }
+        Ok(parts)
+    }
+
+    /// Puts a file together of its parts, whose `ETag`s are given in their order, if there is none yet.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn complete(
+        &self,
+        scope: &TenantScope,
+        file: &FileId,
+        upload: &str,
+        etags: &[String],
+    ) -> Result<Completed, BucketError> {
+        let key = scope.object(file);
+        let parts = (1..)
+            .zip(etags)
+            .map(|(number, etag)| CompletedPart::builder().part_number(number).e_tag(etag.as_str()).build());
+        let request = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.name)
+            .key(key.as_str())
+            .upload_id(upload)
+            .if_none_match("*")
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build());
+        let patient = as_tenant(scope.credentials()).timeout_config(patience());
+        let sent = request.customize().config_override(patient).send().await;
+        let Err(error) = sent else { return Ok(Completed::Done) };
+        match error.code() {
+            Some("PreconditionFailed") => Ok(Completed::Done),
+            Some("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall") => Ok(Completed::Wrong),
+            Some("NoSuchUpload" | "ConditionalRequestConflict") => {
+                let head = self.client.head_object().bucket(&self.name).key(key.as_str());
+                // Who may not list is told that all that is not there is forbidden.
+                let head = head.customize().config_override(as_tenant(scope.credentials())).send().await;
+                Ok(if head.is_ok() { Completed::Done } else { Completed::Over })
+            }
+            _ => Err(sort("CompleteMultipartUpload", &error)),
+        }
+    }
+
+    /// Ends an upload in parts that nobody waits for: its parts are gone. Nothing happens where there is none.
+    ///
+    /// # Errors
+    /// When the bucket does not answer.
+    pub async fn abort(&self, object: &ArrivedObject, upload: &str) -> Result<(), BucketError> {
+        let request = self.client.abort_multipart_upload().bucket(&self.name).key(object.key().as_str());
+        match request.upload_id(upload).customize().config_override(self.as_function()).send().await {
+            Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
+            sent => sent.map(drop).map_err(|error| sort("AbortMultipartUpload", &error)),
+        }
+    }
+
     /// Signs the download of a file within [`DOWNLOAD_SECONDS`]: browsers save it under `name`, as what
     /// `content_type` is served as.
     ///
@@ -233,7 +364,8 @@ impl Bucket {
         Ok(signed(&request, expires_at))
     }
 
-    /// What has arrived; `None` when there is nothing.
+    /// What has arrived; `None` when there is nothing. S3 knows no digest of what came in parts: that is read as a
+    /// whole, a little at a time.
     ///
     /// # Errors
     /// When the bucket does not answer.
@@ -271,10 +403,14 @@ impl Bucket {
                 .map_err(|error| sort("GetObject", &error))?;
             first_bytes = part.body.collect().await.map_err(|error| fault("GetObject", &error))?.to_vec();
         }
+        let sha256 = match head.checksum_sha256() {
+            Some(sha256) => sha256.to_owned(),
+            None => STANDARD.encode(self.digest(key.as_str(), size, head.e_tag()).await?),
+        };
         Ok(Some(Arrived {
             size,
             content_type: head.content_type().unwrap_or_default().to_owned(),
-            sha256: head.checksum_sha256().unwrap_or_default().to_owned(),
+            sha256,
             first_bytes,
         }))
     }
@@ -310,6 +446,29 @@ impl Bucket {
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
             Err(error) => Err(sort("GetObject", &error)),
         }
+    }
+
+    /// The SHA-256 of an object, of this `ETag`.
+    async fn digest(&self, key: &str, size: u64, etag: Option<&str>) -> Result<[u8; 32], BucketError> {
+        let (mut hash, mut first) = (Digester::new(), 0);
+        while first < size {
+            let last = size.min(first + CHUNK) - 1;
+            let chunk = self
+                .client
+                .get_object()
+                .bucket(&self.name)
+                .key(key)
+                .set_if_match(etag.map(str::to_owned))
+                .range(format!("bytes={first}-{last}"))
+                .customize()
+                .config_override(self.as_function())
+                .send()
+                .await
+                .map_err(|error| sort("GetObject", &error))?;
+            hash.update(chunk.body.collect().await.map_err(|error| fault("GetObject", &error))?.into_bytes());
+            first = last + 1;
+        }
+        Ok(hash.finalize().into())
     }
 
     /// One page of an account's objects in the order of their keys, behind one of them, and the key that the next
@@ -434,6 +593,20 @@ fn timeouts() -> TimeoutConfig {
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(12))
         .build()
+}
+
+/// S3 takes its time to put parts together; a caller waits for the function's answer for 25 seconds.
+fn patience() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(20))
+        .operation_timeout(Duration::from_secs(20))
+        .build()
+}
+
+/// The lengths of the parts of a file, in bytes.
+fn lengths(size: u64) -> impl Iterator<Item = u64> {
+    (0..size.div_ceil(PART)).map(move |number| PART.min(size - number * PART))
 }
 
 fn signed(request: &PresignedRequest, expires_at: Timestamp) -> Signed {

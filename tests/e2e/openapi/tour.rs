@@ -144,7 +144,16 @@ async fn every_answer_is_one_that_the_description_names() {
     let file = format!("/api/uploads/{}", announced.body["id"].as_str().unwrap());
     let (download, restore_file) = (format!("{file}/download"), format!("{file}/restore"));
     let purge_file = format!("{file}/purge");
+    let (parts, complete) = (format!("{file}/parts"), format!("{file}/complete"));
+    let etags = json!({"etags": ["\"9b2cf535f27731c974343645a3985328\""]});
     judge.judge(&Method::GET, &download, &company.get(&download).await);
+    // It is uploaded as a whole, and another one in parts.
+    judge.judge(&Method::POST, &complete, &company.post(&complete, &etags).await);
+    let mut in_parts = crate::uploads::announcement("parts.pdf");
+    in_parts["size"] = json!(150 * 1024 * 1024);
+    let in_parts = company.post("/api/uploads", &in_parts).await;
+    judge.judge(&Method::POST, "/api/uploads", &in_parts);
+    let other_parts = format!("/api/uploads/{}/parts", in_parts.body["id"].as_str().unwrap());
     company.upload(&announced.body, crate::uploads::PDF).await;
     let renamed = json!({"name": "renamed.pdf"});
     for (method, path, body, if_match) in [
@@ -153,6 +162,10 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::POST, "/api/uploads", Some(&json!({"x": 1})), ""),
         (Method::GET, &file, None, ""),
         (Method::GET, &download, None, ""),
+        (Method::POST, &other_parts, None, ""),
+        (Method::POST, &parts, None, ""),
+        (Method::POST, &complete, Some(&etags), ""),
+        (Method::POST, &complete, Some(&json!({"etags": []})), ""),
         (Method::PATCH, &file, Some(&renamed), ""),
         (Method::PATCH, &file, Some(&renamed), "\"1\""),
         (Method::PATCH, &file, Some(&json!({"size": 1})), ""),

@@ -13,9 +13,11 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{PDF, announced, announcement, download, status};
+use super::{PDF, announced, announcement, download, path, status};
 
 const GB: u64 = 1024 * 1024 * 1024;
+
+const PART: u64 = 64 * 1024 * 1024;
 
 /// Bytes that are made at once.
 const BLOCK: u64 = 64 * 1024;
@@ -35,8 +37,10 @@ fn blocks() -> impl Iterator<Item = Bytes> + Send + Sync {
     (0..GB / BLOCK).map(block)
 }
 
-fn frames() -> impl Stream<Item = Result<http_body::Frame<Bytes>, Infallible>> {
-    stream::iter(blocks().map(|block| Ok(http_body::Frame::data(block))))
+/// The bytes of one part.
+fn frames(part: u64) -> impl Stream<Item = Result<http_body::Frame<Bytes>, Infallible>> {
+    let blocks = PART / BLOCK;
+    stream::iter((part * blocks..(part + 1) * blocks).map(|number| Ok(http_body::Frame::data(block(number)))))
 }
 
 fn hex(digest: &[u8]) -> String {
@@ -53,13 +57,13 @@ fn peak_kb() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-async fn put(upload: &Value, body: reqwest::Body) {
-    let mut request = reqwest::Client::new().put(upload["url"].as_str().unwrap()).body(body);
-    for (name, value) in upload["headers"].as_object().unwrap() {
-        request = request.header(name, value.as_str().unwrap());
-    }
-    let answer = request.send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.text().await);
+/// Uploads a part and answers its `ETag`.
+async fn put(part: &Value, body: reqwest::Body) -> String {
+    let length = part["headers"]["content-length"].as_str().unwrap();
+    let request = reqwest::Client::new().put(part["url"].as_str().unwrap()).header("content-length", length);
+    let answer = request.body(body).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    answer.headers()["etag"].to_str().unwrap().to_owned()
 }
 
 /// Other tests of this process take memory too: so it goes on in one of its own.
@@ -89,7 +93,12 @@ async fn a_gigabyte_alone() {
     body["size"] = json!(GB);
     body["sha256"] = json!(sha256);
     let file = company.post("/api/uploads", &body).await.body;
-    put(&file["upload"], reqwest::Body::wrap(StreamBody::new(frames()))).await;
+    let mut etags = Vec::new();
+    for (number, part) in (0..).zip(file["upload"]["parts"].as_array().unwrap()) {
+        etags.push(put(part, reqwest::Body::wrap(StreamBody::new(frames(number)))).await);
+    }
+    let completed = company.post(&format!("{}/complete", path(&file)), &json!({"etags": etags})).await;
+    assert_eq!(completed.status, StatusCode::OK, "{completed:?}");
     assert_eq!(status(&nexo, &company, &file).await, ("available".to_owned(), Value::Null));
 
     let answer = download(&company, &file).await;

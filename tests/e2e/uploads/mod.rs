@@ -5,6 +5,7 @@ mod bucket;
 mod end;
 #[cfg(target_os = "linux")]
 mod large;
+mod parts;
 mod records;
 
 use aws_credential_types::Credentials;

@@ -75,7 +75,7 @@ pub(super) fn versions(bucket: &str, prefix: &str, now: &[About], old: &[About])
     xml(&text)
 }
 
-fn xml(text: &str) -> Response<Body> {
+pub(super) fn xml(text: &str) -> Response<Body> {
     let mut response =
         Response::new(Body::from(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}")));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));

@@ -2,10 +2,11 @@
 //! place by one rename, so that it is there as a whole or not at all, and is never written twice. What is deleted
 //! stays as an old version, in a folder beside.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use base64::Engine as _;
@@ -23,7 +24,7 @@ use super::signature::hex;
 use crate::secrets::private_folder;
 
 const DATA: &str = "data";
-const ABOUT: &str = "about.json";
+pub(super) const ABOUT: &str = "about.json";
 
 /// Bytes that are read at once.
 const CHUNK: u64 = 256 * 1024;
@@ -43,6 +44,11 @@ pub(super) struct About {
     /// Whether it has no bytes, and hides those before.
     #[serde(default)]
     pub(super) is_marker: bool,
+}
+
+/// The file with an object's bytes; what came in parts has further ones, from 1 on.
+pub(super) fn data(number: usize) -> String {
+    if number == 0 { DATA.to_owned() } else { format!("{DATA}-{number}") }
 }
 
 fn no_version() -> String {
@@ -78,7 +84,7 @@ pub(super) struct Objects {
 
 /// An object whose bytes are all there, and that is in no place yet.
 pub(super) struct Draft {
-    folder: TempDir,
+    pub(super) folder: TempDir,
     pub(super) about: About,
 }
 
@@ -100,16 +106,26 @@ impl Objects {
             }
             _ => {}
         }
-        for folder in ["objects", "versions", "arriving", "announced"] {
+        for folder in ["objects", "versions", "uploads", "arriving", "announced"] {
             let path = root.with_file_name(folder);
             private_folder(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         }
         Ok(Self { root: Arc::new(root), moving: Arc::default(), temporary })
     }
 
+    /// Another folder than that of the objects.
+    pub(super) fn beside(&self, name: &str) -> PathBuf {
+        self.root.with_file_name(name)
+    }
+
+    /// Held while something changes its place.
+    pub(super) fn moving(&self) -> MutexGuard<'_, ()> {
+        self.moving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Where events wait until they were delivered.
     pub(super) fn announced(&self) -> PathBuf {
-        self.root.with_file_name("announced")
+        self.beside("announced")
     }
 
     /// Whether what is there outlives this server.
@@ -124,7 +140,7 @@ impl Objects {
 
     /// Where the old versions of an object are.
     fn versions_of(&self, key: &str) -> PathBuf {
-        self.root.with_file_name("versions").join(hex(&Sha256::digest(key)))
+        self.beside("versions").join(hex(&Sha256::digest(key)))
     }
 
     /// What is known of an object.
@@ -143,7 +159,7 @@ impl Objects {
     /// All old versions, and what hides them, of objects whose keys begin so, newest first for each key.
     pub(super) fn old_versions(&self, prefix: &str) -> Result<Vec<About>, Refusal> {
         let mut found = Vec::new();
-        for folder in entries(&self.root.with_file_name("versions"))? {
+        for folder in entries(&self.beside("versions"))? {
             found.extend(abouts(&folder)?);
         }
         found.retain(|about| about.key.starts_with(prefix));
@@ -153,7 +169,7 @@ impl Objects {
 
     /// Hides an object, which becomes an old version.
     pub(super) fn hide(&self, marker: &About) -> Result<(), Refusal> {
-        let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _moving = self.moving();
         let (versions, place) = (self.versions_of(&marker.key), self.place(&marker.key));
         let work = || -> Result<(), Refusal> {
             fs::create_dir_all(versions.join(&marker.version))?;
@@ -170,12 +186,12 @@ impl Objects {
 
     /// Erases one version of an object, or what hides it. Nothing happens where there is none.
     pub(super) fn erase(&self, key: &str, version: &str) -> Result<(), Refusal> {
-        let _moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _moving = self.moving();
         let versions = self.versions_of(key);
         for folder in entries(&versions)?.into_iter().chain([self.place(key)]) {
             if read_about(&folder)?.is_some_and(|about| about.version == version) {
                 // Out of its place at once, whatever happens to the rest.
-                let away = TempDir::new_in(self.root.with_file_name("arriving"))?;
+                let away = TempDir::new_in(self.beside("arriving"))?;
                 fs::rename(&folder, away.path().join("erased"))?;
             }
         }
@@ -193,7 +209,7 @@ impl Objects {
         expected: Expected,
         about: impl FnOnce(String) -> About,
     ) -> Result<Draft, Refusal> {
-        let folder = TempDir::new_in(self.root.with_file_name("arriving"))?;
+        let folder = TempDir::new_in(self.beside("arriving"))?;
         let mut file = fs::File::create(folder.path().join(DATA))?;
         let (mut hash, mut size) = (Sha256::new(), 0_u64);
         while let Some(frame) = body.frame().await {
@@ -239,7 +255,7 @@ impl Objects {
         let objects = self.clone();
         blocking(move || {
             let Draft { folder, about } = draft;
-            let _moving = objects.moving.lock().unwrap_or_else(PoisonError::into_inner);
+            let _moving = objects.moving();
             // A folder is not renamed over one that is not empty: of many at once, one succeeds.
             match fs::rename(folder.path(), objects.place(&about.key)) {
                 Ok(()) => {
@@ -252,7 +268,7 @@ impl Objects {
                         io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty
                     ) =>
                 {
-                    Err(exists())
+                    Err(unmet())
                 }
                 Err(error) => Err(error.into()),
             }
@@ -262,20 +278,32 @@ impl Objects {
 
     /// The bytes `first..=last` of an object.
     pub(super) fn read(&self, key: &str, first: u64, last: u64) -> Result<Body, Refusal> {
-        let mut file = fs::File::open(self.place(key).join(DATA))?;
-        file.seek(SeekFrom::Start(first))?;
-        let left = (last + 1).saturating_sub(first);
-        let chunks = stream::try_unfold((file, left), |(mut file, left)| async move {
-            if left == 0 {
-                return Ok(None);
+        let (mut files, mut start) = (VecDeque::new(), 0);
+        for number in 0.. {
+            let mut file = match fs::File::open(self.place(key).join(data(number))) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && number > 0 => break,
+                file => file?,
+            };
+            let end = start + file.metadata()?.len();
+            let (from, to) = (first.max(start), end.min(last + 1));
+            if from < to {
+                file.seek(SeekFrom::Start(from - start))?;
+                files.push_back((file, to - from));
             }
+            start = end;
+        }
+        let chunks = stream::try_unfold(files, |mut files| async move {
+            let Some((mut file, left)) = files.pop_front() else { return Ok(None) };
             let read = tokio::task::spawn_blocking(move || {
                 let mut chunk = Vec::new();
                 (&mut file).take(left.min(CHUNK)).read_to_end(&mut chunk).map(|_| (chunk, file))
             });
             let (chunk, file) = read.await.map_err(io::Error::other)??;
             let left = if chunk.is_empty() { 0 } else { left - chunk.len() as u64 };
-            Ok::<_, io::Error>(Some((Bytes::from(chunk), (file, left))))
+            if left > 0 {
+                files.push_front((file, left));
+            }
+            Ok::<_, io::Error>(Some((Bytes::from(chunk), files)))
         });
         Ok(Body::from_stream(chunks))
     }
@@ -293,8 +321,8 @@ impl Objects {
     }
 }
 
-/// What S3 says to a second upload under `if-none-match: *`.
-pub(super) fn exists() -> Refusal {
+/// What S3 says to a second upload under `if-none-match: *`, and to another `if-match` than that of the object.
+pub(super) fn unmet() -> Refusal {
     Refusal::new(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 }
 
@@ -318,7 +346,7 @@ fn abouts(folder: &Path) -> Result<Vec<About>, Refusal> {
     entries(folder)?.iter().filter_map(|entry| read_about(entry).transpose()).collect()
 }
 
-fn read_about(folder: &Path) -> Result<Option<About>, Refusal> {
+pub(super) fn read_about(folder: &Path) -> Result<Option<About>, Refusal> {
     match fs::read(folder.join(ABOUT)) {
         Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| Refusal::internal(&error)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -7,8 +7,13 @@ use super::{Pattern, Request};
 
 /// The keys a request to the table, to the bucket or to STS can carry. A policy that asks for any other is refused:
 /// whether AWS would find a value for it cannot be known here.
-const KNOWN_KEYS: [&str; 4] =
-    ["dynamodb:LeadingKeys", "dynamodb:EnclosingOperation", "aws:TagKeys", "s3:if-none-match"];
+const KNOWN_KEYS: [&str; 5] = [
+    "dynamodb:LeadingKeys",
+    "dynamodb:EnclosingOperation",
+    "aws:TagKeys",
+    "s3:if-none-match",
+    "s3:ObjectCreationOperation",
+];
 /// Keys of this form are known too: the tags a session is asked for with.
 const REQUEST_TAG: &str = "aws:RequestTag/";
 
@@ -27,7 +32,7 @@ pub enum Qualifier {
 /// The comparison of a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operator {
-    /// Equal, `*` and `?` being ordinary characters.
+    /// Equal, `*` and `?` being ordinary characters; also what `Bool` asks.
     StringEquals(Qualifier),
     /// Equal, `*` and `?` being wildcards.
     StringLike(Qualifier),
@@ -58,7 +63,8 @@ impl Operator {
             Some(_) => return Self::Unknown(name.to_owned()),
         };
         match (qualifier, operator) {
-            (_, "StringEquals") => Self::StringEquals(qualifier),
+            // The two truth values are two words.
+            (_, "StringEquals") | (Qualifier::Single, "Bool") => Self::StringEquals(qualifier),
             (_, "StringLike") => Self::StringLike(qualifier),
             (Qualifier::Single, "Null") => Self::Null,
             _ => Self::Unknown(name.to_owned()),

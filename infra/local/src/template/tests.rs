@@ -282,7 +282,7 @@ fn the_projects_own_template_is_read() {
         assert!(template.roles.contains_key(&function.role), "{id}");
         assert!(function.environment.contains_key("NEXO_TABLE"), "{id}");
         let seconds = match id.as_str() {
-            "SweepFunction" => 900,
+            "FilesFunction" | "SweepFunction" => 900,
             "MailFunction" => 90,
             _ => 30,
         };

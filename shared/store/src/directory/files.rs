@@ -40,6 +40,8 @@ pub struct Announced {
     pub created_at: Timestamp,
     /// When it was deleted.
     pub deleted_at: Option<Timestamp>,
+    /// The id of its upload in parts.
+    pub parts: Option<String>,
     /// The second at which it is purged, once it is deleted.
     purge_at: Option<i64>,
     /// That its object is about to be erased.

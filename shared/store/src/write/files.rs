@@ -46,6 +46,9 @@ pub(crate) const SETTLING_SECONDS: i64 = 60 * 60;
 /// Its value; filters of the stream take no less than one.
 pub(crate) const ASKED: &str = "asked";
 
+/// The attribute with the id of a record's upload in parts. It is no caller's: it stands in addresses only.
+pub(crate) const PARTS: &str = "parts";
+
 /// The attribute with the second at which a deleted record is purged: not the table's TTL's, which would take
 /// the record before the object.
 pub const PURGE_AT: &str = "purgeAt";
@@ -106,6 +109,34 @@ impl TenantTable {
             self.explain::<R>(&key, &refusals).await?;
         }
         Err(StoreError::Busy)
+    }
+
+    /// A live record as it is after all writes, and the id of its upload in parts if one was begun.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn upload_of<R: Stored>(
+        &self,
+        id: &Id<R::Kind>,
+    ) -> Result<(Entity<R>, Option<String>), StoreError> {
+        let item = self.read(&self.scope.record(id), true).await?;
+        let parts = item.as_ref().and_then(parts);
+        Ok((self.live(item)?, parts))
+    }
+
+    /// Keeps the id of a record's upload in parts, unless another one was kept before. Answers the one that is. It
+    /// is nothing that callers see, so the version stays.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] also when nobody waits for the object any more.
+    pub async fn keep_upload<R: Stored>(&self, id: &Id<R::Kind>, upload: &str) -> Result<String, StoreError> {
+        let mut change = Expression::new();
+        change.set(PARTS, AttributeValue::S(upload.to_owned())).if_absent(PARTS).if_absent("deletedAt");
+        change.if_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
+        match self.update(&self.scope.record(id), &change).await? {
+            Updated::Done(_) => Ok(upload.to_owned()),
+            Updated::Refused(item) => item.as_ref().and_then(parts).ok_or(StoreError::NotFound),
+        }
     }
 
     /// Changes a record by a rule; what it is linked to from now on must exist.
@@ -216,6 +247,10 @@ impl TenantTable {
         change.when(format!("({none} OR {fits})"));
         transaction.update(Part::Quota, item_key(&self.scope.storage()), &change)
     }
+}
+
+fn parts(item: &Item) -> Option<String> {
+    item.get(PARTS)?.as_s().ok().cloned()
 }
 
 fn item_key(key: &Key) -> Item {

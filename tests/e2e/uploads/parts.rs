@@ -1,0 +1,267 @@
+//! Files over 100 MB, which come in parts.
+
+use futures::future::join_all;
+use nexo_tests::table::ulid;
+use nexo_tests::{Answer, Company, Nexo};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{PDF, announced, announcement, bucket_client, download, path, refusal, sha256, status};
+
+const MB: usize = 1024 * 1024;
+const DAY: i64 = 24 * 3600 * 1000;
+
+/// Two parts: one of 64 MB, and the rest.
+const SIZE: usize = 100 * MB + 1;
+
+/// A PDF of this size, as far as its first bytes tell.
+fn bytes() -> Vec<u8> {
+    let mut bytes = vec![b'.'; SIZE];
+    bytes[..PDF.len()].copy_from_slice(PDF);
+    bytes[SIZE - 1] = b'!';
+    bytes
+}
+
+/// What is announced of [`bytes`], with this digest.
+fn of(digest: &str) -> Value {
+    let mut body = announcement("large.pdf");
+    body["size"] = json!(SIZE);
+    body["sha256"] = json!(digest);
+    body
+}
+
+async fn announced_in_parts(company: &Company<'_>, digest: &str) -> Value {
+    let answer = company.post("/api/uploads", &of(digest)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body
+}
+
+/// Sends one part.
+async fn put(part: &Value, bytes: Vec<u8>) -> reqwest::Response {
+    let request = reqwest::Client::new().put(part["url"].as_str().unwrap());
+    request.header("content-length", bytes.len()).body(bytes).send().await.unwrap()
+}
+
+/// Sends all parts, and answers their `ETag`s.
+async fn sent(upload: &Value, bytes: &[u8]) -> Vec<String> {
+    let mut etags = Vec::new();
+    for (part, bytes) in upload["parts"].as_array().unwrap().iter().zip(bytes.chunks(64 * MB)) {
+        let answer = put(part, bytes.to_vec()).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{:?}", answer.text().await);
+        etags.push(answer.headers()["etag"].to_str().unwrap().to_owned());
+    }
+    etags
+}
+
+async fn complete(company: &Company<'_>, file: &Value, etags: &[String]) -> Answer {
+    company.post(&format!("{}/complete", path(file)), &json!({"etags": etags})).await
+}
+
+async fn addresses(company: &Company<'_>, file: &Value) -> Value {
+    let answer = company.post(&format!("{}/parts", path(file)), &json!({})).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["upload"].clone()
+}
+
+#[tokio::test]
+async fn a_file_is_put_together_of_its_parts_once() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let bytes = bytes();
+    let file = announced_in_parts(&company, &sha256(&bytes)).await;
+    let upload = &file["upload"];
+    assert_eq!(
+        (&upload["method"], &upload["url"], &upload["headers"]),
+        (&json!("PUT"), &Value::Null, &json!({}))
+    );
+    let lengths: Vec<_> = upload["parts"].as_array().unwrap().iter().map(|part| &part["headers"]).collect();
+    assert_eq!(
+        lengths,
+        [
+            &json!({"content-length": (64 * MB).to_string()}),
+            &json!({"content-length": (36 * MB + 1).to_string()})
+        ]
+    );
+    let etags = sent(upload, &bytes).await;
+    assert_eq!(status(&nexo, &company, &file).await.0, "pending", "nothing is there before it is complete");
+
+    // A part that is sent again is another one.
+    let again = put(&upload["parts"][0], bytes[..64 * MB].to_vec()).await;
+    let mut newer = etags.clone();
+    again.headers()["etag"].to_str().unwrap().clone_into(&mut newer[0]);
+    nexo.clock.advance(1000);
+    let last = put(&upload["parts"][1], bytes[64 * MB..].to_vec()).await;
+    last.headers()["etag"].to_str().unwrap().clone_into(&mut newer[1]);
+    for (wrong, code) in [
+        (vec![newer[1].clone(), newer[0].clone()], "not_uploaded"),
+        (vec![newer[0].clone(), etags[1].clone()], "not_uploaded"),
+        (vec![newer[0].clone()], "out_of_range"),
+        (Vec::new(), "out_of_range"),
+        (vec!["\u{e9}".to_owned(); 2], "invalid_etag"),
+    ] {
+        let answer = complete(&company, &file, &wrong).await;
+        answer.assert_problem(422, "validation_failed");
+        assert_eq!(answer.field_errors()[0].1, code, "{wrong:?}");
+    }
+
+    // Many at once: it is put together once, and nobody is told that anything is wrong with it.
+    let answers = join_all((0..6).map(|_| complete(&company, &file, &newer))).await;
+    assert!(answers.iter().any(|answer| answer.status == 200), "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 200) {
+        answer.assert_problem(409, "conflict");
+    }
+    assert_eq!(status(&nexo, &company, &file).await, ("available".to_owned(), Value::Null));
+    let retried = complete(&company, &file, &newer).await;
+    assert_eq!((retried.status.as_u16(), &retried.body["status"]), (200, &json!("available")));
+    assert_eq!(addresses(&company, &file).await, Value::Null);
+    let (client, bucket) = bucket_client(&nexo, "SweepFunction").await;
+    let key = format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()));
+    let versions = client.list_object_versions().bucket(bucket).prefix(key).send().await.unwrap();
+    assert_eq!(versions.versions().len(), 1);
+
+    let url = download(&company, &file).await.body["url"].as_str().unwrap().to_owned();
+    assert_eq!(sha256(&reqwest::get(&url).await.unwrap().bytes().await.unwrap()), sha256(&bytes));
+    // Its parts are gone with it.
+    let (status, code) = refusal(put(&upload["parts"][0], bytes[..64 * MB].to_vec()).await).await;
+    assert_eq!((status, code.as_str()), (404, "NoSuchUpload"));
+}
+
+/// S3 has no digest of a file in parts that could be compared: it is read.
+#[tokio::test]
+async fn parts_that_make_another_file_are_kept_back() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let bytes = bytes();
+    let file = announced_in_parts(&company, &sha256(PDF)).await;
+    let etags = sent(&file["upload"], &bytes).await;
+    assert_eq!(complete(&company, &file, &etags).await.status, 200);
+    assert_eq!(status(&nexo, &company, &file).await, ("quarantined".to_owned(), json!("checksum_differs")));
+    download(&company, &file).await.assert_problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn an_address_of_a_part_takes_its_length_for_its_time_and_no_other_part() {
+    let nexo = Nexo::start().await;
+    let (mut company, mut other) = (nexo.register().await, nexo.register().await);
+    let file = announced_in_parts(&company, &sha256(PDF)).await;
+    let theirs = announced_in_parts(&other, &sha256(PDF)).await;
+    let part = |file: &Value, number: usize| file["upload"]["parts"][number].clone();
+    let with = |from: &str, to: &str| {
+        let url = part(&file, 1)["url"].as_str().unwrap().to_owned();
+        assert!(url.contains(from), "{from} is not in {url}");
+        json!({"url": url.replace(from, to)})
+    };
+    let upload = |file: &Value| {
+        let url = part(file, 1)["url"].as_str().unwrap().to_owned();
+        url.split_once("uploadId=").unwrap().1.split('&').next().unwrap().to_owned()
+    };
+    let whole = vec![b'.'; 36 * MB + 1];
+    for (what, part, bytes, code) in [
+        ("another length", part(&file, 1), b"x".to_vec(), "SignatureDoesNotMatch"),
+        ("another part", with("partNumber=2", "partNumber=1"), whole.clone(), "SignatureDoesNotMatch"),
+        ("another upload", with(&upload(&file), &upload(&theirs)), whole.clone(), "SignatureDoesNotMatch"),
+        (
+            "another account",
+            with(&company.account(), &other.account()),
+            whole.clone(),
+            "SignatureDoesNotMatch",
+        ),
+    ] {
+        let (status, refused) = refusal(put(&part, bytes).await).await;
+        assert_eq!((status, refused.as_str()), (403, code), "{what}");
+    }
+    nexo.clock.advance(15 * 60 * 1000 + 1000);
+    let (status, code) = refusal(put(&part(&file, 1), whole.clone()).await).await;
+    assert_eq!((status, code.as_str()), (403, "AccessDenied"));
+    // New addresses are of the same upload.
+    company.log_in().await;
+    other.log_in().await;
+    let renewed = addresses(&company, &file).await;
+    assert_eq!(upload(&json!({"upload": renewed})), upload(&file));
+    assert_eq!(put(&renewed["parts"][1], whole).await.status(), StatusCode::OK);
+    other.post(&format!("{}/parts", path(&file)), &json!({})).await.assert_problem(404, "not_found");
+}
+
+/// Wrong code with an account's own credentials reaches neither another's upload nor what is there.
+#[tokio::test]
+async fn credentials_of_an_account_begin_and_end_uploads_of_its_own_only() {
+    let nexo = Nexo::start().await;
+    let (own, other) = (nexo.register().await, nexo.register().await);
+    let client = super::bucket::client(&nexo, &own).await;
+    let bucket = nexo.server().template().bucket.as_ref().unwrap().name.clone();
+    let begin = |key: String| client.create_multipart_upload().bucket(&bucket).key(key).send();
+    assert!(begin(format!("a/{}/x", other.account())).await.is_err());
+    let key = format!("a/{}/x", own.account());
+    let begun = begin(key.clone()).await.unwrap();
+    let upload = begun.upload_id().unwrap();
+    let put = client.upload_part().bucket(&bucket).key(&key).upload_id(upload).part_number(1);
+    let etag = put.body(PDF.to_vec().into()).send().await.unwrap().e_tag().unwrap().to_owned();
+    let part = aws_sdk_s3::types::CompletedPart::builder().part_number(1).e_tag(etag).build();
+    let parts = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(part).build();
+    let complete = || {
+        let complete = client.complete_multipart_upload().bucket(&bucket).key(&key).upload_id(upload);
+        complete.multipart_upload(parts.clone())
+    };
+    assert!(complete().send().await.is_err(), "without a condition it could be written over");
+    // Nor does an account end what was begun, or send a part under another key.
+    assert!(
+        client.abort_multipart_upload().bucket(&bucket).key(&key).upload_id(upload).send().await.is_err()
+    );
+    let stray = client.upload_part().bucket(&bucket).key(format!("{key}y")).upload_id(upload).part_number(1);
+    assert!(stray.body(PDF.to_vec().into()).send().await.is_err());
+    complete().if_none_match("*").send().await.unwrap();
+    assert!(complete().if_none_match("*").send().await.is_err(), "twice");
+    assert!(begin("x".to_owned()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_retry_goes_on_with_the_same_upload() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let announce = async || {
+        let request = company.request(Method::POST, "/api/uploads").header("idempotency-key", "one");
+        Answer::of(request.json(&of(&sha256(PDF)))).await
+    };
+    let upload = |upload: &Value| {
+        let url = upload["parts"][0]["url"].as_str().unwrap().to_owned();
+        url.split_once("uploadId=").unwrap().1.split('&').next().unwrap().to_owned()
+    };
+    let first = announce().await.body;
+    assert_eq!(upload(&announce().await.body["upload"]), upload(&first["upload"]));
+    assert_eq!(upload(&addresses(&company, &first).await), upload(&first["upload"]));
+    // What is deleted waits for nothing.
+    assert_eq!(company.delete(&path(&first)).await.status, 204);
+    assert_eq!(announce().await.body["upload"], Value::Null);
+    complete(&company, &first, &["\"x\"".to_owned(), "\"y\"".to_owned()])
+        .await
+        .assert_problem(404, "not_found");
+    // A file that is sent as a whole has no parts.
+    let whole = announced(&company, "a.pdf").await;
+    assert_eq!(whole["upload"]["parts"], json!([]));
+    assert_eq!(addresses(&company, &whole).await, Value::Null);
+    complete(&company, &whole, &["\"x\"".to_owned()]).await.assert_problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn parts_of_a_file_that_expires_are_erased() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let file = announced_in_parts(&company, &sha256(PDF)).await;
+    let first = put(&file["upload"]["parts"][0], vec![b'.'; 64 * MB]).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    nexo.settled().await;
+    nexo.clock.advance(2 * DAY);
+    assert_eq!(nexo.sweep().await["expired"], 1);
+    company.log_in().await;
+    assert_eq!(status(&nexo, &company, &file).await.0, "expired");
+    assert_eq!(addresses(&company, &file).await, Value::Null);
+    // As a part that the bucket let in before.
+    let client = super::bucket::client(&nexo, &company).await;
+    let bucket = nexo.server().template().bucket.as_ref().unwrap().name.clone();
+    let url = file["upload"]["parts"][0]["url"].as_str().unwrap();
+    let upload = url.split_once("uploadId=").unwrap().1.split('&').next().unwrap();
+    let key = format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()));
+    let late = client.upload_part().bucket(bucket).key(key).upload_id(upload).part_number(2);
+    let refused = late.body(PDF.to_vec().into()).send().await.unwrap_err();
+    assert_eq!(refused.raw_response().unwrap().status().as_u16(), 404);
+}
