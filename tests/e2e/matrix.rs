@@ -353,6 +353,7 @@ async fn created(all: &[Operation], collection: &str, company: &Company<'_>) -> 
     // What can be downloaded has arrived.
     if collection == "/api/uploads" {
         company.upload(&answer.body, b"%PDF-1.4\n").await;
+        company.outlast(&answer.body).await;
     }
     // What can be started was looked at.
     if collection == "/api/imports" {

@@ -104,6 +104,21 @@ impl Nexo {
 }
 
 impl Company<'_> {
+    /// Makes a file that has arrived look as it does an hour later, when it can be purged, and leaves the clock alone.
+    pub async fn outlast(&self, file: &Value) {
+        let key = json!({
+            "pk": {"S": format!("A#{}#FIL", self.account())},
+            "sk": {"S": ulid(file["id"].as_str().expect("an id"))},
+        });
+        let change = json!({
+            "TableName": self.nexo.table_name(), "Key": key,
+            "UpdateExpression": "REMOVE settledAt", "ConditionExpression": "attribute_exists(settledAt)",
+        });
+        let token = self.nexo.tenant_token(&self.account()).await;
+        let (status, answer) = self.nexo.table_call(Some(&token), "UpdateItem", &change).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
     /// The account's ULID, as keys hold it.
     pub fn account(&self) -> String {
         match self.token().strip_prefix(nexo_identity::API_KEY_PREFIX) {

@@ -155,6 +155,7 @@ async fn every_answer_is_one_that_the_description_names() {
     judge.judge(&Method::POST, "/api/uploads", &in_parts);
     let other_parts = format!("/api/uploads/{}/parts", in_parts.body["id"].as_str().unwrap());
     company.upload(&announced.body, crate::uploads::PDF).await;
+    company.outlast(&announced.body).await;
     let renamed = json!({"name": "renamed.pdf"});
     for (method, path, body, if_match) in [
         (Method::GET, "/api/uploads", None, ""),
