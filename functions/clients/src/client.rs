@@ -200,6 +200,7 @@ const MOST: usize = 20;
 fn judge_list<T: PartialEq>(pointer: &str, list: &[Labelled<T>], errors: &mut FieldErrors) {
     if list.len() > MOST {
         errors.add(pointer, "too_many", format!("has at most {MOST} entries"));
+        return;
     }
     for (index, entry) in list.iter().enumerate() {
         if list[..index].iter().any(|earlier| earlier.value == entry.value) {

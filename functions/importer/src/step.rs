@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use imports::{EmptyCells, Import, ImportColumn, ImportStatus, MOST_ROWS, RowError};
+use imports::{EmptyCells, File, Import, ImportColumn, ImportStatus, MOST_ROWS, RowError};
 use nexo_api::{Applied, Column, Failure as RowFailure, FieldError, Key, Row};
-use nexo_domain::Permission;
-use nexo_store::{Note, TenantTable};
+use nexo_domain::{FileStatus, Permission};
+use nexo_store::{Note, StoreError, TenantTable};
 use tokio::time::Instant;
 
 use crate::mapping::{MOST_COLUMNS, propose};
@@ -47,9 +47,7 @@ impl Importer {
     /// Looks at the whole file, and proposes which column is which field.
     pub(crate) async fn propose(&self, job: &Job) -> Result<Outcome, Stop> {
         let mut next = job.fields().clone();
-        if job.table.within(Permission::FileRead).is_none() {
-            return Err(Stop::Because("permission_denied"));
-        }
+        readable(job).await?;
         let overview = self.overview(job.table.scope(), &next, MOST_ROWS).await?;
         if overview.header.len() > MOST_COLUMNS {
             return Err(Stop::Because("too_many_columns"));
@@ -67,6 +65,7 @@ impl Importer {
         let import = job.fields();
         let how = import.resource.how();
         let table = job.table.within(how.write).ok_or(Stop::Because("permission_denied"))?;
+        readable(job).await?;
         let part = self.part(job.table.scope(), import, ROWS).await?;
         // Taken: it is there again for the next step if this one comes to its end.
         let known = self.externals.lock().await.take();
@@ -271,9 +270,22 @@ struct Tally<'a> {
     bytes: usize,
 }
 
+/// Whether whoever the import acts for may still read its file, and it is still there.
+async fn readable(job: &Job) -> Result<(), Stop> {
+    let files = job.table.within(Permission::FileRead).ok_or(Stop::Because("permission_denied"))?;
+    match files.get_consistent::<File>(&job.fields().file_id).await {
+        Ok(file) if file.input.fields.status == FileStatus::Available => Ok(()),
+        Ok(_) | Err(StoreError::NotFound) => Err(Stop::Because("file_gone")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The most errors of a row that are told.
+const MOST_OF_A_ROW: usize = 50;
+
 impl Tally<'_> {
     fn add(&mut self, row: u32, errors: Vec<FieldError>) {
-        for error in errors {
+        for error in errors.into_iter().take(MOST_OF_A_ROW) {
             let error = described(self.columns, row, error);
             self.bytes +=
                 60 + error.column.len() + error.field.len() + error.code.len() + error.message.len();

@@ -7,6 +7,8 @@ mod errors;
 mod import;
 mod operations;
 
+pub use uploads::File;
+
 pub use errors::{Chunk, RowError, chunk_id};
 pub use import::{
     EmptyCells, Format, Import, ImportColumn, ImportResource, ImportStatus, MOST_BYTES, MOST_ROWS, NEEDED,

@@ -1,7 +1,7 @@
 //! Sweeps up: erases what was purged, gives up what never came, and compares the bucket with the table.
 //!
 //! Two things call it. The table's stream, with files whose purge was asked for and with accounts that have their
-//! first file; and a schedule, once a day, for a round through all accounts that have files ([`round`]).
+//! first file; and a schedule, once a day, for a round through all accounts that have files (`round.rs`).
 //!
 //! **Purge.** First the way back is shut, in the record, then the object is erased with all its versions, and at
 //! last the record goes together with its bytes in the account's sum. Whatever fails in between is done again, by

@@ -227,10 +227,10 @@ async fn change<R: Resource>(
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    if row.clears {
-        clear(row, &mut patch);
-    }
     let before = given(current)?;
+    if row.clears {
+        clear::<R>(row, &before, &mut patch);
+    }
     let (mut document, patch) = (Value::Object(before.clone()), Value::Object(patch));
     merge_patch(&mut document, &patch);
     let (Value::Object(document), Value::Object(patch)) = (document, patch) else {
@@ -249,22 +249,24 @@ async fn change<R: Resource>(
     }
 }
 
-/// Adds a `null` for each field whose cell is empty; for a whole member where all its cells are.
-fn clear(row: &Row<'_>, patch: &mut Map<String, Value>) {
-    let mut empty: BTreeMap<&str, (bool, Vec<&str>)> = BTreeMap::new();
-    for (column, cell) in row.cells.iter().filter(|(column, _)| column.name != "id") {
-        let (all, fields) = empty.entry(column.member()).or_insert((true, Vec::new()));
-        if cell.trim().is_empty() {
-            fields.extend(column.name.split_once('.').map(|(_, field)| field));
-        } else {
-            *all = false;
+/// Adds a `null` for each field whose cell is empty; for a whole member where all that it has are.
+fn clear<R: Resource>(row: &Row<'_>, before: &Map<String, Value>, patch: &mut Map<String, Value>) {
+    let mut empty: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (column, cell) in &row.cells {
+        if column.name != "id" && cell.trim().is_empty() {
+            empty.entry(column.member()).or_default().push(column.name);
         }
     }
-    for (member, (all, fields)) in empty {
-        if all {
+    for (member, names) in empty {
+        if columns::<R>().iter().filter(|column| column.member() == member).count() == names.len() {
             patch.insert(member.to_owned(), Value::Null);
-        } else if let Some(Value::Object(inner)) = patch.get_mut(member) {
-            inner.extend(fields.into_iter().map(|field| (field.to_owned(), Value::Null)));
+        } else if patch.contains_key(member) || before.get(member).is_some_and(Value::is_object) {
+            // What has no column in the file stays.
+            let inner = patch.entry(member).or_insert_with(|| Value::Object(Map::new()));
+            let fields = names.iter().filter_map(|name| name.split_once('.'));
+            if let Value::Object(inner) = inner {
+                inner.extend(fields.map(|(_, field)| (field.to_owned(), Value::Null)));
+            }
         }
     }
 }

@@ -329,10 +329,44 @@ async fn empty_cells_leave_what_is_there_or_take_it_away() {
         (&found["billingAddress"]["line1"], &found["billingAddress"]["city"]),
         (&json!("Dom 2"), &Value::Null)
     );
+    // What has no column stays, also next to what has one.
+    let import = proposed(&nexo, &company, "clients", b"externalId,billingAddress.city\nx,\n").await;
+    assert_eq!(counts(&started(&nexo, &company, &import, &start).await), [0, 0, 1, 0]);
+    let import = proposed(&nexo, &company, "clients", b"externalId,billingAddress.line1\nx,\n").await;
+    let address = json!({"billingAddress": {"city": "K\u{f6}ln"}});
+    assert_eq!(
+        company.patch(&format!("/api/clients/{}", found["id"].as_str().unwrap()), &address).await.status,
+        200
+    );
+    assert_eq!(counts(&started(&nexo, &company, &import, &start).await), [0, 1, 0, 0]);
+    let found = &records(&company, "clients").await[0];
+    assert_eq!(found["billingAddress"]["city"], "K\u{f6}ln");
+    assert_eq!(found["billingAddress"]["line1"], Value::Null);
     let import = proposed(&nexo, &company, "clients", b"externalId,name\nx,\n").await;
     let done = started(&nexo, &company, &import, &start).await;
     assert_eq!(counts(&done), [0, 0, 0, 1]);
     assert_eq!(errors(&company, &import).await[0][1..], ["name", "name", "required"].map(str::to_owned));
+}
+
+#[tokio::test]
+async fn nothing_is_imported_out_of_a_file_that_was_deleted() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let import = proposed(&nexo, &company, "clients", b"name\nA\n").await;
+    let file = format!("/api/uploads/{}", import["fileId"].as_str().unwrap());
+    assert_eq!(company.delete(&file).await.status, 204);
+    let path = format!("/api/imports/{}", import["id"].as_str().unwrap());
+    let begun = company.post(&format!("{path}/start"), &json!({"dryRun": false})).await;
+    assert_eq!(begun.status, 200, "{begun:?}");
+    nexo.settled().await;
+    let failed = company.get(&path).await.body;
+    assert_eq!((&failed["status"], &failed["reason"]), (&json!("failed"), &json!("file_gone")));
+    assert_eq!(records(&company, "clients").await.len(), 0);
+    // It goes on once the file is there again.
+    assert_eq!(company.post(&format!("{file}/restore"), &json!({})).await.status, 200);
+    assert_eq!(company.post(&format!("{path}/resume"), &json!({})).await.status, 200);
+    nexo.settled().await;
+    assert_eq!(records(&company, "clients").await.len(), 1);
 }
 
 #[tokio::test]
