@@ -357,14 +357,14 @@ async fn nothing_is_imported_out_of_a_file_that_was_deleted() {
     assert_eq!(company.delete(&file).await.status, 204);
     let path = format!("/api/imports/{}", import["id"].as_str().unwrap());
     let begun = company.post(&format!("{path}/start"), &json!({"dryRun": false})).await;
-    assert_eq!(begun.status, 200, "{begun:?}");
+    assert_eq!(begun.status, 202, "{begun:?}");
     nexo.settled().await;
     let failed = company.get(&path).await.body;
     assert_eq!((&failed["status"], &failed["reason"]), (&json!("failed"), &json!("file_gone")));
     assert_eq!(records(&company, "clients").await.len(), 0);
     // It goes on once the file is there again.
     assert_eq!(company.post(&format!("{file}/restore"), &json!({})).await.status, 200);
-    assert_eq!(company.post(&format!("{path}/resume"), &json!({})).await.status, 200);
+    assert_eq!(company.post(&format!("{path}/resume"), &json!({})).await.status, 202);
     nexo.settled().await;
     assert_eq!(records(&company, "clients").await.len(), 1);
 }
