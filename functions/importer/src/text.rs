@@ -92,7 +92,8 @@ mod tests {
         let whole: Vec<_> = read(text, true).into_iter().map(|(_, cells)| cells).collect();
         assert_eq!(whole.len(), 5);
         assert_eq!(whole[1], ["A", "one\r\ntwo, \"three\""]);
-        for size in 25..text.len() + 2 {
+        // A part holds the longest row and what ends the one before.
+        for size in 28..text.len() + 2 {
             let (mut offset, mut rows) = (0, Vec::new());
             loop {
                 let bytes = &text.as_bytes()[offset..];
