@@ -54,12 +54,12 @@ fn each_change_for_the_worse_is_noticed() {
         (
             "            MaximumRecordAgeInSeconds: 21600\n",
             "",
-            "MailFunction: tries records of the stream again for ever",
+            "ImporterFunction: tries records of the stream again for ever",
         ),
         (
             "MaximumRetryAttempts: -1",
             "MaximumRetryAttempts: 6",
-            "SweepFunction: gives up records of the stream after so many tries",
+            "ImporterFunction: gives up records of the stream after so many tries",
         ),
         (
             "Destination: !GetAtt MailFailures.Arn",
@@ -69,7 +69,7 @@ fn each_change_for_the_worse_is_noticed() {
         (
             "      KmsMasterKeyId: !GetAtt ConfigKey.Arn\n",
             "",
-            "FileFailures: is not encrypted under a key of ours",
+            "ImportFailures: is not encrypted under a key of ours",
         ),
         ("EnableKeyRotation: true", "EnableKeyRotation: false", "DataKey: does not rotate"),
         (
