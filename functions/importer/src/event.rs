@@ -1,11 +1,10 @@
-//! The part of a stream event that is read here, and the answer to it.
+//! The part of a stream event that is read here.
 //!
-//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html> and
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>.
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>.
 
 use nexo_domain::{AccountId, ImportId, UserId};
 use nexo_tenant_key::account_of;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Records of the table's stream, in their order.
 #[derive(Debug, Deserialize)]
@@ -73,25 +72,5 @@ impl Change {
             version: self.new_image.version.number.parse().ok()?,
             user: UserId::parse(&self.new_image.started_by.text).ok()?,
         })
-    }
-}
-
-/// Which records were not processed.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    batch_item_failures: Vec<Failed>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Failed {
-    item_identifier: String,
-}
-
-impl Answer {
-    /// From this record on, none was processed.
-    pub(crate) fn failed_at(sequence_number: String) -> Self {
-        Self { batch_item_failures: vec![Failed { item_identifier: sequence_number }] }
     }
 }

@@ -22,7 +22,7 @@ mod undo;
 use std::collections::HashMap;
 
 use imports::{Import, ImportStatus};
-use nexo_api::{Failure as RowFailure, Platform};
+use nexo_api::{Failure as RowFailure, Platform, StreamAnswer};
 use nexo_domain::{ImportId, Reach};
 use nexo_files::{Bucket, BucketError};
 use nexo_identity::DirectoryError;
@@ -31,8 +31,8 @@ use nexo_tenant_key::TenantScope;
 use serde_json::json;
 use tokio::sync::Mutex;
 
+pub use event::Event;
 use event::Written;
-pub use event::{Answer, Event};
 
 /// How long a step is tried again, in seconds.
 const GIVE_UP_SECONDS: i64 = 3600;
@@ -95,7 +95,7 @@ impl Importer {
     }
 
     /// Makes a step for each record of an event, up to the first that fails.
-    pub async fn handle(&self, event: Event) -> Answer {
+    pub async fn handle(&self, event: Event) -> StreamAnswer {
         for record in event.records {
             let change = record.dynamodb;
             #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
@@ -104,10 +104,10 @@ impl Importer {
             let Some(written) = change.written() else { continue };
             if let Err(failure) = self.follow(written, is_late).await {
                 self.say("WARN", "step not made", &written, &failure.to_string());
-                return Answer::failed_at(change.sequence_number);
+                return StreamAnswer::failed_at(change.sequence_number);
             }
         }
-        Answer::default()
+        StreamAnswer::default()
     }
 
     async fn follow(&self, written: Written, is_late: bool) -> Result<(), Failure> {

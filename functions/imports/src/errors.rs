@@ -1,10 +1,8 @@
 //! `GET /api/imports/{id}/errors.csv`: what is wrong with which row, page by page, as the export of records.
 
 use axum::extract::RawQuery;
-use axum::response::{IntoResponse as _, Response};
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LINK, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
-use nexo_api::{Access, Id, Operation, Problem, Tenant, Verb, guarded, read_parameters, shape};
+use axum::response::Response;
+use nexo_api::{Access, Id, Operation, Problem, Tenant, Verb, csv_page, guarded, read_parameters, shape};
 use nexo_domain::{ImportErrorsId, kind};
 use nexo_store::errors_id;
 use serde::{Deserialize, Serialize};
@@ -57,9 +55,6 @@ pub fn chunk_id(phase: u32, first: u32) -> ImportErrorsId {
 /// Steps of one page: each has at most 300 KB of errors, and an answer 6 MB.
 const CHUNKS: i32 = 5;
 
-const FIRST: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
-const FURTHER: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=absent");
-
 /// `GET /api/imports/{id}/errors.csv`.
 pub(crate) async fn errors(
     tenant: Tenant,
@@ -88,15 +83,7 @@ pub(crate) async fn errors(
         write([&error.row.to_string(), &error.column, &error.field, &error.code, &error.message])?;
     }
     let body = rows.into_inner().map_err(|error| Problem::internal(&error))?;
-    let mut response = (StatusCode::OK, body).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, if from == 0 { FIRST } else { FURTHER });
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"errors.csv\""));
     // Behind the last one there may be more, also where a page was cut short.
-    if let Some(last) = chunks.last() {
-        let link = format!("</api/imports/{id}/errors.csv?cursor={}>; rel=\"next\"", last.first + 1);
-        headers.insert(LINK, HeaderValue::from_str(&link).map_err(|error| Problem::internal(&error))?);
-    }
-    Ok(response)
+    let next = chunks.last().map(|last| format!("/api/imports/{id}/errors.csv?cursor={}", last.first + 1));
+    csv_page(body, from == 0, "errors.csv", next.as_deref())
 }

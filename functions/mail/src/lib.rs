@@ -8,12 +8,12 @@
 mod event;
 pub mod ses;
 
-use nexo_api::LogSink;
+use nexo_api::{LogSink, StreamAnswer};
 use nexo_identity::{LinkKey, SignError};
 use nexo_mail::{Mailer, SendError, WriteError, Writer};
 use serde_json::json;
 
-pub use event::{Answer, Event};
+pub use event::Event;
 
 /// Sends what events hold.
 pub struct Sender {
@@ -56,7 +56,7 @@ impl Sender {
     }
 
     /// Sends the mails of an event, up to the first that is to be sent later.
-    pub async fn send(&self, event: Event) -> Answer {
+    pub async fn send(&self, event: Event) -> StreamAnswer {
         for record in event.records {
             let number = record.dynamodb.sequence_number;
             let sent = self.send_one(record.dynamodb.new_image).await;
@@ -73,10 +73,10 @@ impl Sender {
             };
             (self.log)(&line.to_string());
             if waits {
-                return Answer::failed_at(number);
+                return StreamAnswer::failed_at(number);
             }
         }
-        Answer::default()
+        StreamAnswer::default()
     }
 
     async fn send_one(&self, image: serde_dynamo::Item) -> Result<&'static str, Failure> {

@@ -1,10 +1,9 @@
-//! The parts of events that are read here, and the answer to them.
+//! The parts of events that are read here.
 //!
-//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>,
-//! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html> and
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html> and
 //! <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html>.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// What the function is called with.
 #[derive(Debug, Deserialize)]
@@ -58,17 +57,4 @@ pub struct Tick {
 enum Kind {
     #[serde(rename = "Scheduled Event")]
     Scheduled,
-}
-
-/// Which records of the stream were not processed.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Answer {
-    pub(crate) batch_item_failures: Vec<Failed>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Failed {
-    pub(crate) item_identifier: String,
 }

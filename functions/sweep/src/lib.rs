@@ -11,15 +11,15 @@ mod event;
 mod round;
 
 use files::{Failure, Inspector};
-use nexo_api::{LogSink, Platform};
+use nexo_api::{LogSink, Platform, StreamAnswer};
 use nexo_files::Bucket;
 use nexo_identity::Clock;
 use nexo_store::{Directory, Meter};
 use nexo_tenant_key::{ArrivedObject, account_of};
 use serde_json::json;
 
-pub use event::{Answer, Event};
-use event::{Change, Failed};
+use event::Change;
+pub use event::Event;
 
 /// Sweeps up.
 pub struct Sweeper {
@@ -46,20 +46,19 @@ impl Sweeper {
     ///
     /// # Errors
     /// A round has failed for an account, the first one: the table or the bucket does not answer.
-    pub async fn handle(&self, event: Event) -> Result<Answer, Failure> {
+    pub async fn handle(&self, event: Event) -> Result<StreamAnswer, Failure> {
         match event {
             Event::Stream(changes) => {
-                let mut answer = Answer::default();
+                let mut answer = StreamAnswer::default();
                 for record in changes.records {
                     if let Err(failure) = self.follow(&record.dynamodb).await {
                         self.say("ERROR", "not done for now", &json!({"cause": failure.to_string()}));
-                        let item_identifier = record.dynamodb.sequence_number;
-                        answer.batch_item_failures.push(Failed { item_identifier });
+                        answer.add(record.dynamodb.sequence_number);
                     }
                 }
                 Ok(answer)
             }
-            Event::Schedule(_) => self.sweep().await.map(|()| Answer::default()),
+            Event::Schedule(_) => self.sweep().await.map(|()| StreamAnswer::default()),
         }
     }
 

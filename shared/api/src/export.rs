@@ -123,13 +123,28 @@ pub(crate) async fn handle<R: Resource>(
     });
     let next = next.transpose().map_err(|error| Problem::internal(&error))?;
     let body = rows.into_inner().map_err(|error| Problem::internal(&error))?;
+    let next = next.map(|cursor| next_page(&path, given, cursor)).transpose()?;
+    csv_page(body, is_first, &format!("{}.csv", plural::<R>()), next.as_deref())
+}
+
+/// A page of CSV that is saved as `file_name`, of which only the first has the header row, and where the next one is
+/// (RFC 8288).
+///
+/// # Errors
+/// When a name or an address is none that a header can have.
+pub fn csv_page(
+    body: Vec<u8>,
+    is_first: bool,
+    file_name: &str,
+    next: Option<&str>,
+) -> Result<Response, Problem> {
     let mut response = (StatusCode::OK, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, if is_first { FIRST } else { FURTHER });
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{}.csv\"", plural::<R>()))?);
-    if let Some(cursor) = next {
-        headers.insert(LINK, header(&link(&path, given, cursor)?)?);
+    headers.insert(CONTENT_DISPOSITION, header(&format!("attachment; filename=\"{file_name}\""))?);
+    if let Some(next) = next {
+        headers.insert(LINK, header(&format!("<{next}>; rel=\"next\""))?);
     }
     Ok(response)
 }
@@ -161,11 +176,11 @@ fn parameters(query: &str) -> Result<Vec<(String, String)>, Problem> {
     Ok(given)
 }
 
-/// Where the next page is (RFC 8288).
-fn link(path: &str, mut given: Vec<(String, String)>, cursor: String) -> Result<String, Problem> {
+/// Where the next page is.
+fn next_page(path: &str, mut given: Vec<(String, String)>, cursor: String) -> Result<String, Problem> {
     given.push(("cursor".to_owned(), cursor));
     let query = serde_urlencoded::to_string(given).map_err(|error| Problem::internal(&error))?;
-    Ok(format!("<{path}?{query}>; rel=\"next\""))
+    Ok(format!("{path}?{query}"))
 }
 
 fn header(value: &str) -> Result<HeaderValue, Problem> {

@@ -29,6 +29,7 @@ mod record;
 mod resource;
 mod routes;
 mod serve;
+mod stream;
 mod strict;
 
 pub use activity::{Activity, ActivityQuery};
@@ -36,6 +37,7 @@ pub use app::{app, app_with_deadline};
 pub use body::{Body, Input, OptionalBody, Patch};
 pub use columns::{Column, Form, guarded};
 pub use context::{Caller, RequestContext};
+pub use export::csv_page;
 pub use extract::{Id, IfMatch, Named, SignedIn, Tenant};
 pub use idempotency::Once;
 pub use import::{Applied, Externals, Failure, Importable, Key, Row, Undone};
@@ -49,6 +51,7 @@ pub use resource::{
 };
 pub use routes::{Access, Described, Operation, Routes, Shape, Verb};
 pub use serve::serve;
+pub use stream::StreamAnswer;
 
 /// The version of this build, as health checks and the API's description show it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

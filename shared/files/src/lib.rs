@@ -29,7 +29,7 @@ use base64::engine::general_purpose::STANDARD;
 use nexo_api::Platform;
 use nexo_domain::{AccountId, FileId, FileName, FileType, Sha256, Timestamp};
 use nexo_identity::{Clock, Credentials};
-use nexo_store::StoreConfig;
+use nexo_store::{StoreConfig, of_tenant};
 use nexo_tenant_key::{ArrivedObject, TenantScope, objects_of};
 use sha2::{Digest as _, Sha256 as Digester};
 
@@ -577,13 +577,7 @@ fn moment(clock: &Clock) -> SystemTime {
 }
 
 fn as_tenant(credentials: &Credentials) -> config::Builder {
-    Config::builder().credentials_provider(AwsCredentials::new(
-        credentials.access_key_id.as_str(),
-        credentials.secret_access_key.as_str(),
-        (!credentials.session_token.is_empty()).then(|| credentials.session_token.clone()),
-        None,
-        "nexo-tenant",
-    ))
+    Config::builder().credentials_provider(of_tenant(credentials))
 }
 
 /// As for the table: well within the function's own deadline.

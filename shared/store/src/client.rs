@@ -98,13 +98,18 @@ impl Store {
 
 /// Settings that make a call under an account's credentials.
 pub(crate) fn as_tenant(credentials: &Credentials) -> config::Builder {
-    Config::builder().credentials_provider(AwsCredentials::new(
+    Config::builder().credentials_provider(of_tenant(credentials))
+}
+
+/// An account's credentials, as AWS's clients take them.
+pub fn of_tenant(credentials: &Credentials) -> AwsCredentials {
+    AwsCredentials::new(
         credentials.access_key_id.as_str(),
         credentials.secret_access_key.as_str(),
         (!credentials.session_token.is_empty()).then(|| credentials.session_token.clone()),
         None,
         "nexo-tenant",
-    ))
+    )
 }
 
 /// A connection in one second, an answer in three, all attempts in eight: well within the

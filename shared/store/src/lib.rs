@@ -30,7 +30,7 @@ mod tree;
 mod write;
 
 pub use api_keys::StoredKey;
-pub use client::{Store, StoreConfig};
+pub use client::{Store, StoreConfig, of_tenant};
 pub use directory::{
     Access, Announced, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView,
     NewAccount, NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail, PendingInvitation,

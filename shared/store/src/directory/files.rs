@@ -3,16 +3,15 @@
 //! What changes a file's bytes in the account's sum is one transaction with the change of the file that it
 //! follows from. So each happens once, however often it is asked for.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{AccountId, FileId, FileStatus, FileType, QuarantineReason, Sha256, Timestamp};
 use nexo_tenant_key::DirectoryKey;
 use serde::Deserialize;
 
 use super::{Directory, item_key, read, whole};
-use crate::error::sort;
 use crate::expression::Expression;
-use crate::meter::Units;
 use crate::pause::{ATTEMPTS, pause};
+use crate::range::{Range, page};
 use crate::record::Item;
 use crate::table::{Stamp, write_id};
 use crate::transaction::Transaction;
@@ -330,25 +329,14 @@ impl Directory {
         if let Some(after) = after {
             condition = format!("{condition} AND {}", placeholders.compare("sk", ">", "after", after));
         }
-        self.meter.call();
-        let page = self
-            .store
-            .client
-            .query()
-            .table_name(&self.store.table)
-            .key_condition_expression(condition)
-            .set_expression_attribute_names(placeholders.names())
-            .set_expression_attribute_values(placeholders.values())
-            .consistent_read(true)
-            .limit(PAGE)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(self.store.as_function())
-            .send()
-            .await
-            .map_err(|error| sort("Query", &error))?;
-        self.meter.consumed(Units::Read, page.consumed_capacity());
-        Ok((page.items.unwrap_or_default(), page.last_evaluated_key.is_some()))
+        let range = Range {
+            condition: &condition,
+            placeholders: &placeholders,
+            is_descending: false,
+            most: Some(PAGE),
+        };
+        let (items, next) = page(&self.store, self.store.as_function(), &self.meter, &range, None).await?;
+        Ok((items, next.is_some()))
     }
 
     /// Sends a transaction; whether it was written. After a collision it has waited.

@@ -4,15 +4,14 @@
 //! entry has the record as it was before, and the version that the row made of it. The undoing is noted in the
 //! entry, again in one transaction with the record.
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{Id, IdKind, ImportErrorsId, ImportId, ImportRowId, Kind};
 use nexo_tenant_key::Key;
 use serde::de::DeserializeOwned;
 
 use super::{Created, Part, With};
-use crate::error::sort;
 use crate::expression::Expression;
-use crate::meter::Units;
+use crate::range::{Range, page};
 use crate::record::{Beside, Entity, Input, Item, Record, Unique, marked};
 use crate::table::version;
 use crate::transaction::{Refusal, Transaction, key_item};
@@ -235,26 +234,9 @@ impl TenantTable {
         back: bool,
         most: i32,
     ) -> Result<Vec<Item>, StoreError> {
-        self.request.meter.call();
-        let page = self
-            .store
-            .client
-            .query()
-            .table_name(&self.store.table)
-            .key_condition_expression(condition)
-            .set_expression_attribute_names(placeholders.names())
-            .set_expression_attribute_values(placeholders.values())
-            .consistent_read(true)
-            .scan_index_forward(!back)
-            .limit(most)
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .customize()
-            .config_override(self.credentials())
-            .send()
-            .await
-            .map_err(|error| sort("Query", &error))?;
-        self.request.meter.consumed(Units::Read, page.consumed_capacity());
-        Ok(page.items.unwrap_or_default())
+        let range = Range { condition, placeholders, is_descending: back, most: Some(most) };
+        let (items, _) = page(&self.store, self.credentials(), &self.request.meter, &range, None).await?;
+        Ok(items)
     }
 
     /// The entries of one kind of a record's history behind one of them: one at least, where there is one, and in
