@@ -375,6 +375,9 @@ async fn nobody_sees_another_users_events() {
     }
     let path = format!("/api/users/{}/activity", company.user());
     assert_eq!(events_at(&company, &path).await, activity(&company).await);
+    // A user to whom nothing of a kind has happened is not unknown.
+    let none = company.get(&format!("{path}?type=role_change")).await;
+    assert_eq!((none.status.as_u16(), &none.body), (200, &json!({"data": [], "nextCursor": null})));
     colleague.get(&path).await.assert_problem(403, "permission_denied");
     stranger.get(&path).await.assert_problem(404, "not_found");
     stranger.get(&format!("{path}?type=login")).await.assert_problem(404, "not_found");
