@@ -18,38 +18,45 @@ mod sheet;
 mod step;
 mod text;
 mod undo;
+mod workbook;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use imports::{Import, ImportStatus};
 use nexo_api::{Failure as RowFailure, Platform, StreamAnswer};
-use nexo_domain::{ImportId, Reach};
+use nexo_domain::{FileId, ImportId, Reach};
 use nexo_files::{Bucket, BucketError};
 use nexo_identity::DirectoryError;
 use nexo_store::{Entity, Input, Meter, RequestInfo, StoreError, TenantTable};
 use nexo_tenant_key::TenantScope;
 use serde_json::json;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 pub use event::Event;
 use event::Written;
+use step::Externals;
+use workbook::Sheet;
 
-/// How long a step is tried again, in seconds.
+/// How long a step is tried again, in seconds. One that has waited longer for others is tried once.
 const GIVE_UP_SECONDS: i64 = 3600;
+
+/// How long the last try of a step may take: less than the function's time.
+const LAST_TRY: Duration = Duration::from_mins(4);
+
+/// When nothing is tried any more, in seconds: a step that ends the function each time must not be for ever.
+const HOPELESS_SECONDS: i64 = 3 * 3600;
 
 /// Does imports.
 pub struct Importer {
     platform: Platform,
     bucket: Bucket,
-    /// The records by their names in another system, of the import that was worked for last.
-    externals: Mutex<Option<Externals>>,
-}
-
-pub(crate) struct Externals {
-    import: ImportId,
-    /// The version of the import that they go with: another sandbox may have done steps in between.
-    version: u64,
-    by_name: HashMap<String, Vec<String>>,
+    /// The records by their names in another system, of imports with steps here.
+    externals: Mutex<HashMap<ImportId, Externals>>,
+    /// The sheet of the workbook that was read last.
+    sheet: Mutex<Option<(FileId, Arc<Sheet>)>>,
 }
 
 /// Why a step is to be made again.
@@ -91,7 +98,7 @@ pub(crate) struct Outcome {
 impl Importer {
     /// An importer with the platform's table and log, and files from `bucket`.
     pub fn new(platform: &Platform, bucket: Bucket) -> Self {
-        Self { platform: platform.clone(), bucket, externals: Mutex::default() }
+        Self { platform: platform.clone(), bucket, externals: Mutex::default(), sheet: Mutex::default() }
     }
 
     /// Makes a step for each record of an event, up to the first that fails.
@@ -100,9 +107,9 @@ impl Importer {
             let change = record.dynamodb;
             #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
             let made = change.approximate_creation_date_time as i64;
-            let is_late = self.platform.clock.now_seconds() - made > GIVE_UP_SECONDS;
+            let waited = self.platform.clock.now_seconds() - made;
             let Some(written) = change.written() else { continue };
-            if let Err(failure) = self.follow(written, is_late).await {
+            if let Err(failure) = self.follow(written, waited).await {
                 self.say("WARN", "step not made", &written, &failure.to_string());
                 return StreamAnswer::failed_at(change.sequence_number);
             }
@@ -110,7 +117,7 @@ impl Importer {
         StreamAnswer::default()
     }
 
-    async fn follow(&self, written: Written, is_late: bool) -> Result<(), Failure> {
+    async fn follow(&self, written: Written, waited: i64) -> Result<(), Failure> {
         let meter = Meter::default();
         let directory = self.platform.directory(&meter);
         let principal =
@@ -137,7 +144,14 @@ impl Importer {
             return Ok(());
         }
         let job = Job { table, import };
-        let made = if is_late { Err(Stop::Because("unavailable")) } else { self.step(&job).await };
+        let made = match waited {
+            HOPELESS_SECONDS.. => Err(Stop::Because("unavailable")),
+            GIVE_UP_SECONDS.. => match timeout(LAST_TRY, self.step(&job)).await {
+                Ok(Err(Stop::NotNow(_))) | Err(_) => Err(Stop::Because("unavailable")),
+                Ok(made) => made,
+            },
+            _ => self.step(&job).await,
+        };
         let outcome = match made {
             Ok(outcome) => outcome,
             Err(Stop::Because(reason)) => job.failed(reason),

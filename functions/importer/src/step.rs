@@ -6,13 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use imports::{EmptyCells, File, Import, ImportColumn, ImportStatus, MOST_ROWS, RowError};
 use nexo_api::{Applied, Column, Failure as RowFailure, FieldError, Key, Row};
-use nexo_domain::{FileStatus, Permission};
+use nexo_domain::{FileStatus, ImportId, Permission};
 use nexo_store::{Note, StoreError, TenantTable};
 use tokio::time::Instant;
 
 use crate::mapping::{MOST_COLUMNS, propose};
 use crate::sheet::SheetRow;
-use crate::{Externals, Failure, Importer, Job, Outcome, Stop};
+use crate::{Failure, Importer, Job, Outcome, Stop};
 
 /// The most rows of a step.
 const ROWS: usize = 1000;
@@ -25,6 +25,16 @@ pub(crate) const MOST_ERRORS: usize = 200_000;
 
 /// Rows that are done at once.
 pub(crate) const AT_ONCE: usize = 16;
+
+/// The most names in another system that are known at once.
+const MOST_NAMES: usize = 500_000;
+
+/// The records by their names in another system, as an import knows them.
+pub(crate) struct Externals {
+    /// The version of the import that they go with: another sandbox may have done steps in between.
+    version: u64,
+    by_name: HashMap<String, Vec<String>>,
+}
 
 /// What one row did.
 enum Did {
@@ -47,8 +57,9 @@ impl Importer {
     /// Looks at the whole file, and proposes which column is which field.
     pub(crate) async fn propose(&self, job: &Job) -> Result<Outcome, Stop> {
         let mut next = job.fields().clone();
-        readable(job).await?;
-        let overview = self.overview(job.table.scope(), &next, MOST_ROWS).await?;
+        let file = readable(job).await?;
+        let text = self.text(job.table.scope(), next.file_id, file.content_type).await?;
+        let overview = text.overview(MOST_ROWS).await?;
         if overview.header.len() > MOST_COLUMNS {
             return Err(Stop::Because("too_many_columns"));
         }
@@ -61,25 +72,24 @@ impl Importer {
 
     /// Does, or tries, rows from where the import is.
     pub(crate) async fn rows(&self, job: &Job) -> Result<Outcome, Stop> {
-        let started = Instant::now();
         let import = job.fields();
         let how = import.resource.how();
         let table = job.table.within(how.write).ok_or(Stop::Because("permission_denied"))?;
-        readable(job).await?;
-        let part = self.part(job.table.scope(), import, ROWS).await?;
-        // Taken: it is there again for the next step if this one comes to its end.
-        let known = self.externals.lock().await.take();
+        let file = readable(job).await?;
+        let text = self.text(job.table.scope(), import.file_id, file.content_type).await?;
+        let part = text.part(import, ROWS).await?;
         let mut by_name = match import.match_by.as_deref() {
-            Some("externalId") => Some(Self::know(known, job, &table).await?),
+            Some("externalId") => Some(self.known(job, &table).await?),
             _ => None,
         };
-        let before: HashMap<u32, bool> = if import.status == ImportStatus::Running {
-            let most = i32::try_from(ROWS).unwrap_or(i32::MAX);
-            let done = job.table.rows(&job.import.id, import.next_row, false, most).await?;
-            done.into_iter().map(|entry| (entry.row, entry.is_update)).collect()
+        let last = part.rows.last().map_or(0, |row| row.number);
+        let before = if import.status == ImportStatus::Running {
+            job.table.rows_done(&job.import.id, import.next_row, last).await?
         } else {
             HashMap::new()
         };
+        // From here on: what comes before takes the time that it takes, and one wave at least is done.
+        let started = Instant::now();
         let taken = import.taken();
         let members: Vec<&str> = taken.iter().map(|(_, column)| column.member()).collect();
         let in_order = (how.in_order)(&members, import.match_by.is_some());
@@ -148,26 +158,33 @@ impl Importer {
                         next.status = if is_trial { ImportStatus::Checked } else { ImportStatus::Done };
                     }
                 }
-                if let Some(by_name) = by_name {
-                    let (import, version) = (job.import.id, job.import.version + 1);
-                    *self.externals.lock().await = Some(Externals { import, version, by_name });
+                if let Some(by_name) = by_name.filter(|_| next.status.is_active()) {
+                    self.keep(job.import.id, Externals { version: job.import.version + 1, by_name }).await;
                 }
             }
         }
         Ok(Outcome { next, errors: tally.errors, first })
     }
 
-    /// Which record has which name in another system, as it is known from the step before, or read.
-    async fn know(
-        known: Option<Externals>,
-        job: &Job,
-        table: &TenantTable,
-    ) -> Result<HashMap<String, Vec<String>>, Failure> {
-        let fits = |known: &Externals| (known.import, known.version) == (job.import.id, job.import.version);
-        match known.filter(fits) {
-            Some(known) => Ok(known.by_name),
-            None => Ok((job.fields().resource.how().externals)(table).await?),
+    /// Which record has which name in another system, as it is known from the step before, or read. It is taken: it
+    /// is there again for the next step if this one comes to its end.
+    async fn known(&self, job: &Job, table: &TenantTable) -> Result<HashMap<String, Vec<String>>, Stop> {
+        let known = self.externals.lock().await.remove(&job.import.id);
+        if let Some(known) = known.filter(|known| known.version == job.import.version) {
+            return Ok(known.by_name);
         }
+        let read = (job.fields().resource.how().externals)(table, MOST_NAMES).await?;
+        read.ok_or(Stop::Because("too_many_records"))
+    }
+
+    /// Keeps names for the next step. Too many are not kept: imports that take turns read theirs again.
+    async fn keep(&self, import: ImportId, known: Externals) {
+        let mut kept = self.externals.lock().await;
+        let names: usize = kept.values().map(|known| known.by_name.len()).sum();
+        if names + known.by_name.len() > MOST_NAMES {
+            kept.clear();
+        }
+        kept.insert(import, known);
     }
 }
 
@@ -184,7 +201,7 @@ impl Work<'_> {
         let claims = self.import.resource.how().claims;
         let mut claimed = HashSet::new();
         for (index, row) in rows.iter().take(AT_ONCE).enumerate() {
-            let claims = claims(&self.row(row));
+            let claims = claims(&self.row(row), self.import.started_by);
             if claims.iter().any(|claim| claimed.contains(claim)) {
                 return index;
             }
@@ -229,6 +246,19 @@ impl Work<'_> {
         }
     }
 
+    /// The cells of a row whose formula has failed: what stands there is no value.
+    fn broken(&self, row: &SheetRow) -> Vec<FieldError> {
+        let broken = self.taken.iter().filter_map(|(place, column)| {
+            let cell = row.cells.get(*place)?.trim();
+            FORMULA_ERRORS.contains(&cell).then(|| FieldError {
+                pointer: format!("/{}", column.name.replace('.', "/")),
+                code: "failed_formula".into(),
+                message: format!("is {cell}, the error of a formula"),
+            })
+        });
+        broken.collect()
+    }
+
     /// Does one row, and answers the ULID of the record that it created.
     async fn one(
         &self,
@@ -243,6 +273,10 @@ impl Work<'_> {
             let message = "has more cells than the header".to_owned();
             let error = FieldError { pointer: String::new(), code: "too_many_cells".into(), message };
             return Ok((Did::Refused(vec![error]), None));
+        }
+        let broken = self.broken(row);
+        if !broken.is_empty() {
+            return Ok((Did::Refused(broken), None));
         }
         match (self.import.resource.how().apply)(&self.table, &self.row(row)).await {
             Ok(Applied::Created(record)) => {
@@ -270,11 +304,15 @@ struct Tally<'a> {
     bytes: usize,
 }
 
-/// Whether whoever the import acts for may still read its file, and it is still there.
-async fn readable(job: &Job) -> Result<(), Stop> {
+/// What a spreadsheet shows where a formula has no value (ECMA-376 part 1, 18.17.3).
+const FORMULA_ERRORS: [&str; 8] =
+    ["#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"];
+
+/// The file, if whoever the import acts for may still read it and it is still there.
+async fn readable(job: &Job) -> Result<File, Stop> {
     let files = job.table.within(Permission::FileRead).ok_or(Stop::Because("permission_denied"))?;
     match files.get_consistent::<File>(&job.fields().file_id).await {
-        Ok(file) if file.input.fields.status == FileStatus::Available => Ok(()),
+        Ok(file) if file.input.fields.status == FileStatus::Available => Ok(file.input.fields),
         Ok(_) | Err(StoreError::NotFound) => Err(Stop::Because("file_gone")),
         Err(error) => Err(error.into()),
     }

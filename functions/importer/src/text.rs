@@ -6,27 +6,58 @@ use imports::Format;
 /// How many bytes are read at once. A row has fewer.
 pub(crate) const PART: u64 = 1024 * 1024;
 
-/// Where a row ends in the part, and the row.
+/// The most bytes of a row, without what is between its cells: as many as a request may have.
+pub(crate) const LONGEST_ROW: usize = 512 * 1024;
+
+/// A row.
 pub(crate) struct Line {
+    /// Lines without anything before it, each a row of a spreadsheet.
+    pub(crate) skipped: u32,
+    /// Where it ends in the part.
     pub(crate) end: usize,
     pub(crate) record: ByteRecord,
 }
 
-/// The rows of a part of a file that are whole, `most` of them; behind the last part there is nothing.
+impl Line {
+    /// Whether there is nothing in any cell.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.record.iter().all(|cell| cell.trim_ascii().is_empty())
+    }
+}
+
+/// The rows of a part of a file that are whole, until `most` of them have something in them; behind the last part
+/// there is nothing.
 pub(crate) fn lines(part: &[u8], is_last: bool, delimiter: u8, most: usize) -> Vec<Line> {
     let mut reader =
         ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(part);
-    let mut lines = Vec::new();
-    while lines.len() < most {
+    let (mut lines, mut found, mut start) = (Vec::new(), 0, 0);
+    while found < most {
         let mut record = ByteRecord::new();
         // Rows may have any number of cells, and memory is no reader that fails.
         let Ok(true) = reader.read_byte_record(&mut record) else { break };
-        let end = usize::try_from(reader.position().byte()).unwrap_or(part.len());
+        let mut end = usize::try_from(reader.position().byte()).unwrap_or(part.len());
+        // The reader takes the second half of a line's end for the beginning of the next one.
+        if part[..end].ends_with(b"\r") && part[end..].starts_with(b"\n") {
+            end += 1;
+        }
         if end >= part.len() && !is_last {
             // It may go on behind the part.
             break;
         }
-        lines.push(Line { end, record });
+        let line = Line { skipped: empty_lines(&part[start..end]), end, record };
+        found += usize::from(!line.is_blank());
+        lines.push(line);
+        start = end;
+    }
+    lines
+}
+
+/// How many lines a text begins with that have nothing in them: the reader leaves them out.
+fn empty_lines(mut text: &[u8]) -> u32 {
+    let mut lines = 0;
+    while let Some(rest) = [&b"\r\n"[..], b"\n", b"\r"].iter().find_map(|end| text.strip_prefix(*end)) {
+        text = rest;
+        lines += 1;
     }
     lines
 }
@@ -65,7 +96,7 @@ pub(crate) fn is_utf8(record: &ByteRecord) -> bool {
 }
 
 /// The cells of a row as text.
-pub(crate) fn cells(record: &ByteRecord, format: Format) -> Vec<String> {
+pub(crate) fn cells(record: &ByteRecord, format: &Format) -> Vec<String> {
     let read = |cell: &[u8]| {
         if format.windows_1252 {
             encoding_rs::WINDOWS_1252.decode_without_bom_handling(cell).0.into_owned()
@@ -80,33 +111,42 @@ pub(crate) fn cells(record: &ByteRecord, format: Format) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn read(part: &str, is_last: bool) -> Vec<(usize, Vec<String>)> {
-        let format = Format { delimiter: ',', windows_1252: false };
-        let lines = lines(part.as_bytes(), is_last, b',', 100);
-        lines.into_iter().map(|line| (line.end, cells(&line.record, format))).collect()
+    fn format(windows_1252: bool) -> Format {
+        Format { delimiter: ',', windows_1252, sheet: None }
+    }
+
+    /// The rows of a text that is read in parts of a size, each with the number that a spreadsheet gives it.
+    fn rows(text: &str, size: usize) -> Vec<(u32, Vec<String>)> {
+        let (mut offset, mut number, mut rows) = (0, 0, Vec::new());
+        loop {
+            let bytes = &text.as_bytes()[offset..];
+            let (part, is_last) = if bytes.len() < size { (bytes, true) } else { (&bytes[..size], false) };
+            let found = lines(part, is_last, b',', 2);
+            let Some(end) = found.last().map(|line| line.end) else { return rows };
+            for line in found {
+                number += line.skipped + 1;
+                rows.push((number, cells(&line.record, &format(false))));
+            }
+            offset += end;
+        }
     }
 
     #[test]
     fn a_file_cut_anywhere_has_the_same_rows() {
-        let text = "name,note\r\nA,\"one\r\ntwo, \"\"three\"\"\"\r\n\r\nB,\nÜ,\"\"\nlast,row";
-        let whole: Vec<_> = read(text, true).into_iter().map(|(_, cells)| cells).collect();
-        assert_eq!(whole.len(), 5);
-        assert_eq!(whole[1], ["A", "one\r\ntwo, \"three\""]);
-        // A part holds the longest row and what ends the one before.
-        for size in 28..text.len() + 2 {
-            let (mut offset, mut rows) = (0, Vec::new());
-            loop {
-                let bytes = &text.as_bytes()[offset..];
-                let (part, is_last) =
-                    if bytes.len() < size { (bytes, true) } else { (&bytes[..size], false) };
-                let format = Format { delimiter: ',', windows_1252: false };
-                let found = lines(part, is_last, b',', 2);
-                let Some(last) = found.last().map(|line| line.end) else { break };
-                rows.extend(found.iter().map(|line| cells(&line.record, format)));
-                offset += last;
+        for end in ["\r\n", "\n", "\r"] {
+            let text = "name,note\nA,\"one, \"\"two\"\"\"\n\n\nB,\n,\nÜ,\"\"\n\nlast,row".replace('\n', end);
+            let whole = rows(&text, 1000);
+            let numbers: Vec<_> = whole.iter().map(|(number, _)| *number).collect();
+            assert_eq!(numbers, [1, 2, 5, 6, 7, 9], "{end:?}");
+            assert_eq!(whole[1].1, ["A", "one, \"two\""]);
+            // A part holds the longest row and what ends the one before.
+            for size in 24..text.len() + 2 {
+                assert_eq!(rows(&text, size), whole, "{size} {end:?}");
             }
-            assert_eq!(rows, whole, "{size}");
         }
+        let text = "name,note\r\nA,\"one\r\ntwo\"\r\nB,";
+        let lines = ["A", "one\r\ntwo"].map(str::to_owned).to_vec();
+        assert_eq!(rows(text, 1000)[1..], [(2, lines), (3, vec!["B".to_owned(), String::new()])]);
     }
 
     #[test]
@@ -122,7 +162,6 @@ mod tests {
     fn what_is_no_utf8_is_windows_1252() {
         let record = ByteRecord::from(vec![&b"M\xfcller \x80"[..]]);
         assert!(!is_utf8(&record));
-        let format = Format { delimiter: ',', windows_1252: true };
-        assert_eq!(cells(&record, format), ["Müller €"]);
+        assert_eq!(cells(&record, &format(true)), ["Müller €"]);
     }
 }

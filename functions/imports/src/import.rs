@@ -147,14 +147,16 @@ pub enum EmptyCells {
 }
 
 /// How a file is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Format {
-    /// What is between cells: a comma, a semicolon or a tab.
+    /// What is between the cells of CSV: a comma, a semicolon or a tab. Of a sheet: a comma.
     pub delimiter: char,
     /// Whether its text is in windows-1252, and not in UTF-8.
     pub windows_1252: bool,
+    /// The sheet of a workbook that is read: the first one that is not hidden.
+    pub sheet: Option<String>,
 }
 
 /// A column of a file.

@@ -38,7 +38,7 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         method: Verb::Post,
         path: "/{id}/resume",
         id: "resumeImport",
-        summary: "Lets an import that has failed go on where it was",
+        summary: "Lets an import that has failed, or stands still, go on where it was",
         access: Access::Needs(NEEDED),
         problems: &[404, 409],
         success: 202,
@@ -56,15 +56,20 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
     },
 ];
 
-/// Days after which an import cannot be undone any more: what it created, once deleted, could not be restored.
-const UNDO_DAYS: i64 = 30;
+/// How long it is known what an import did, in milliseconds: 30 days, as long as what it created, once deleted, could
+/// be restored.
+const KNOWN_MS: i64 = 30 * 24 * 3600 * 1000;
+
+/// How long an import has stood still when its last step is lost, in milliseconds: longer than one waits, or is tried
+/// again.
+const LOST_MS: i64 = 6 * 3600 * 1000;
 
 /// Which file is to be imported.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewImport {
-    /// The file: CSV, at most 50 MB, uploaded and available.
+    /// The file: CSV or XLSX, at most 50 MB, uploaded and available.
     file_id: FileId,
     /// What the records are.
     resource: ImportResource,
@@ -111,8 +116,8 @@ pub(crate) async fn create(
     if file.status != FileStatus::Available {
         return Err(wrong("not_available", "names a file that is not available"));
     }
-    if file.content_type != FileType::Csv {
-        return Err(wrong("unsupported_type", "must be CSV"));
+    if !matches!(file.content_type, FileType::Csv | FileType::Xlsx) {
+        return Err(wrong("unsupported_type", "must be CSV or XLSX"));
     }
     if file.size > MOST_BYTES {
         return Err(wrong("too_large", "has more than 50 MB"));
@@ -251,9 +256,12 @@ pub(crate) async fn resume(
     let current = tenant.get_consistent::<Import>(&id).await?;
     let mut next = current.input.clone();
     let import = &mut next.fields;
-    let Some(status) = import.failed_while.take().filter(|_| import.status == ImportStatus::Failed) else {
-        return Err(wrong_state("It has not failed."));
-    };
+    let is_lost = import.status.is_active() && is_past(&tenant, current.updated_at, LOST_MS);
+    let status = if is_lost { Some(import.status) } else { import.failed_while.take() };
+    let status = status.ok_or_else(|| wrong_state("It has not failed."))?;
+    if matches!(status, ImportStatus::Running | ImportStatus::Undoing) {
+        is_known(&tenant, import)?;
+    }
     import.status = status;
     import.reason = None;
     import.started_by = caller.user;
@@ -275,11 +283,7 @@ pub(crate) async fn undo(
     if !has_stopped {
         return Err(wrong_state("It has done nothing that could be undone, or still goes on."));
     }
-    let now = tenant.now();
-    let is_over = |started: Timestamp| now.as_seconds() - started.as_seconds() > UNDO_DAYS * 24 * 3600;
-    if import.started_at.is_some_and(is_over) {
-        return Err(wrong_state("What it did is not known any more: that was 30 days ago."));
-    }
+    is_known(&tenant, import)?;
     import.status = ImportStatus::Undoing;
     import.failed_while = None;
     import.reason = None;
@@ -290,6 +294,18 @@ pub(crate) async fn undo(
     import.started_by = caller.user;
     permitted(&tenant, import, true)?;
     go_on(&tenant, &current, &next).await
+}
+
+fn is_past(tenant: &Tenant, since: Timestamp, ms: i64) -> bool {
+    tenant.now().as_millis() - since.as_millis() > ms
+}
+
+/// Refuses to go on with an import of which it is not known any more what its rows did.
+fn is_known(tenant: &Tenant, import: &Import) -> Result<(), Problem> {
+    if import.started_at.is_some_and(|started| is_past(tenant, started, KNOWN_MS)) {
+        return Err(wrong_state("What it did is not known any more: it began 30 days ago."));
+    }
+    Ok(())
 }
 
 /// Writes what is to be done next: the write itself has it done.

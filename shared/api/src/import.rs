@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nexo_domain::{Id, Permission};
+use nexo_domain::{Id, Permission, UserId};
 use nexo_identity::BoxFuture;
 use nexo_store::{Entity, Input, ListQuery, Note, Order, Record, RowEntry, StoreError, TenantTable};
 use serde_json::{Map, Value};
@@ -30,15 +30,18 @@ pub struct Importable {
     /// Whether rows must be done one after the other, where these members are given: what one of them changes
     /// may be what another needs.
     pub in_order: fn(members: &[&str], is_matched: bool) -> bool,
-    /// The values of a row that no two rows done at once may share.
-    pub claims: fn(&Row<'_>) -> Vec<String>,
+    /// The values of a row that no two rows done at once, for this user, may share.
+    pub claims: fn(&Row<'_>, UserId) -> Vec<String>,
     /// Does a row.
-    pub apply: for<'a> fn(&'a TenantTable, &'a Row<'a>) -> BoxFuture<'a, Result<Applied, Failure>>,
+    pub apply: for<'a> fn(&'a TenantTable, &'a Row<'a>) -> Doing<'a, Applied>,
     /// Undoes what a row did.
-    pub undo: for<'a> fn(&'a TenantTable, &'a Note, &'a RowEntry) -> BoxFuture<'a, Result<Undone, Failure>>,
-    /// The ids of all records that have a name in another system, by that name.
-    pub externals: for<'a> fn(&'a TenantTable) -> BoxFuture<'a, Result<Externals, Failure>>,
+    pub undo: for<'a> fn(&'a TenantTable, &'a Note, &'a RowEntry) -> Doing<'a, Undone>,
+    /// The ids of all records that have a name in another system, by that name; `None` when there are more names.
+    pub externals: for<'a> fn(&'a TenantTable, usize) -> Doing<'a, Option<Externals>>,
 }
+
+/// What can fail as a row can.
+type Doing<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 /// The ULIDs of records, by their names in another system.
 pub type Externals = HashMap<String, Vec<String>>;
@@ -118,7 +121,7 @@ impl Importable {
             claims: claims::<R>,
             apply: |table, row| Box::pin(apply::<R>(table, row)),
             undo: |table, note, entry| Box::pin(undo::<R>(table, note, entry)),
-            externals: |table| Box::pin(externals::<R>(table)),
+            externals: |table, most| Box::pin(externals::<R>(table, most)),
         }
     }
 }
@@ -146,7 +149,7 @@ fn described<R: Resource>(row: &Row<'_>, only: Option<&str>) -> Option<Input<R>>
 }
 
 /// Values, named so that equal means equal, and what stands for all that a row names.
-fn claims<R: Resource>(row: &Row<'_>) -> Vec<String> {
+fn claims<R: Resource>(row: &Row<'_>, user: UserId) -> Vec<String> {
     let mut claims = Vec::new();
     if let Some(input) = described::<R>(row, None) {
         let unique = input.fields.unique().into_iter();
@@ -154,6 +157,9 @@ fn claims<R: Resource>(row: &Row<'_>) -> Vec<String> {
         if !input.fields.references().is_empty() {
             claims.push("references".to_owned());
         }
+        // Of another owner it is asked whether there is one.
+        let other = input.owner_id.filter(|owner| *owner != user);
+        claims.extend(other.map(|owner| format!("ownerId={owner}")));
     }
     match row.key {
         Key::Id(id) => claims.push(format!("id={id}")),
@@ -328,12 +334,17 @@ async fn undo<R: Resource>(table: &TenantTable, note: &Note, entry: &RowEntry) -
 
 async fn restore<R: Resource>(table: &TenantTable, note: &Note, entry: &RowEntry) -> Result<(), Failure> {
     let (current, before) = table.around_row::<R>(entry).await.map_err(refused)?;
+    let (now, then) = (given(&current)?, given(&Entity { input: before.clone(), ..current.clone() })?);
+    let mut back = now.clone();
+    back.extend(then.clone());
+    back.retain(|member, _| now.get(member) != then.get(member));
+    may_give::<R>(table, &back, current.input.owner_id)?;
     judge_change(table, &current, &before)?;
     table.replace_row(note, &current, &before).await.map_err(refused)?;
     Ok(())
 }
 
-async fn externals<R: Resource>(table: &TenantTable) -> Result<Externals, Failure> {
+async fn externals<R: Resource>(table: &TenantTable, most: usize) -> Result<Option<Externals>, Failure> {
     let query = ListQuery {
         order: Order::Created,
         descending: false,
@@ -349,8 +360,11 @@ async fn externals<R: Resource>(table: &TenantTable) -> Result<Externals, Failur
                 found.entry(name.to_string()).or_default().push(entity.id.ulid().to_owned());
             }
         }
+        if found.len() > most {
+            return Ok(None);
+        }
     }
-    Ok(found)
+    Ok(Some(found))
 }
 
 /// Why the store did not write a row.

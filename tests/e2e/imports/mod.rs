@@ -2,6 +2,8 @@
 
 mod employees;
 mod mishaps;
+mod steps;
+mod workbooks;
 
 use std::time::Duration;
 
@@ -27,6 +29,11 @@ pub(crate) async fn uploaded(company: &Company<'_>, name: &str, content_type: &s
 /// An import of a file, once the file was looked at.
 pub(super) async fn proposed(nexo: &Nexo, company: &Company<'_>, resource: &str, text: &[u8]) -> Value {
     let file = uploaded(company, "records.csv", CSV, text).await;
+    proposed_of(nexo, company, resource, &file).await
+}
+
+/// An import of a file that was uploaded, once it was looked at.
+pub(super) async fn proposed_of(nexo: &Nexo, company: &Company<'_>, resource: &str, file: &str) -> Value {
     let created = company.post("/api/imports", &json!({"fileId": file, "resource": resource})).await;
     assert_eq!(created.status, 201, "{created:?}");
     assert_eq!(created.body["status"], "reading");
@@ -133,7 +140,7 @@ async fn clients_come_out_of_a_file_with_the_headers_of_people() {
     let import = proposed(&nexo, &company, "clients", text.as_bytes()).await;
     assert_eq!(import["status"], "proposed", "{import}");
     assert_eq!(import["rows"], 2);
-    assert_eq!(import["format"], json!({"delimiter": ";", "windows1252": false}));
+    assert_eq!(import["format"], json!({"delimiter": ";", "windows1252": false, "sheet": null}));
     let columns: Vec<_> =
         import["columns"].as_array().unwrap().iter().map(|one| one["field"].clone()).collect();
     assert_eq!(

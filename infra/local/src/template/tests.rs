@@ -283,7 +283,7 @@ fn the_projects_own_template_is_read() {
         assert!(function.environment.contains_key("NEXO_TABLE"), "{id}");
         let seconds = match id.as_str() {
             "FilesFunction" | "SweepFunction" => 900,
-            "ImporterFunction" => 120,
+            "ImporterFunction" => 300,
             "MailFunction" => 90,
             _ => 30,
         };

@@ -4,6 +4,8 @@
 //! entry has the record as it was before, and the version that the row made of it. The undoing is noted in the
 //! entry, again in one transaction with the record.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{Id, IdKind, ImportErrorsId, ImportId, ImportRowId, Kind};
 use nexo_tenant_key::Key;
@@ -17,8 +19,12 @@ use crate::table::version;
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
-/// Days for which it is known what a row did: those for which what it created, once deleted, can be restored.
-const KEPT_DAYS: i64 = 30;
+/// Days for which it is known what a row did: those for which what it created, once deleted, can be restored, and
+/// one for the undoing itself.
+const KEPT_DAYS: i64 = 31;
+
+/// Entries that are read at once.
+const PAGE: i32 = 500;
 
 /// The row of an import that a write is for.
 #[derive(Clone, Copy, Debug)]
@@ -225,6 +231,32 @@ impl TenantTable {
         let condition = format!("{all} AND {name} AND {high}");
         let items = self.page_of_entries(&condition, &placeholders, back, most).await?;
         items.into_iter().map(RowEntry::read).collect()
+    }
+
+    /// Which rows of an import from `from` to `to` did something, and whether each changed a record, as after all
+    /// writes that were acknowledged.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn rows_done(
+        &self,
+        import: &ImportId,
+        from: u32,
+        to: u32,
+    ) -> Result<HashMap<u32, bool>, StoreError> {
+        let (mut done, mut from) = (HashMap::new(), from);
+        loop {
+            // What the records were is in the entries, so that there can be few in a page: none is kept.
+            let page = self.rows(import, from, false, PAGE).await?;
+            let Some(last) = page.last().map(|entry| entry.row) else { return Ok(done) };
+            done.extend(
+                page.iter().filter(|entry| entry.row <= to).map(|entry| (entry.row, entry.is_update)),
+            );
+            if last >= to {
+                return Ok(done);
+            }
+            from = last + 1;
+        }
     }
 
     async fn page_of_entries(
