@@ -3,6 +3,7 @@
 mod function;
 mod growth;
 mod http;
+mod import;
 mod init;
 mod login;
 mod runtime_api;
@@ -20,6 +21,8 @@ pub(crate) enum Bench {
     Http(http::Load),
     /// Compares the cost of operations in small and large data sets
     Growth(growth::Growth),
+    /// Imports a large file: rows a second, and what a row costs
+    Import(import::Import),
 }
 
 impl Bench {
@@ -34,6 +37,7 @@ impl Bench {
             Self::Login(login) => runtime.block_on(login.run()),
             Self::Http(load) => runtime.block_on(load.run()),
             Self::Growth(growth) => runtime.block_on(growth.run()),
+            Self::Import(import) => runtime.block_on(import.run()),
         }
     }
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 use nexo_identity::Clock;
 use nexo_local::Server;
 use nexo_local::server::Options;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::process::project;
 
@@ -91,11 +92,39 @@ impl<'a> User<'a> {
         let (status, body) = (answer.status(), answer.into_body());
         let bytes = to_bytes(body, usize::MAX).await.map_err(|error| error.to_string())?;
         match status {
-            StatusCode::OK | StatusCode::CREATED => {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED => {
                 serde_json::from_slice(&bytes).map_err(|error| error.to_string())
             }
             _ => Err(format!("{method} {path} answers {status}: {}", String::from_utf8_lossy(&bytes))),
         }
+    }
+
+    /// Uploads a CSV file and answers its id.
+    ///
+    /// # Errors
+    /// The server does not take it.
+    pub(crate) async fn upload(&self, bytes: Vec<u8>) -> Result<String, String> {
+        let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>();
+        let announcement = json!({
+            "name": "records.csv", "contentType": "text/csv", "size": bytes.len(), "sha256": digest.concat(),
+            "category": "other",
+        });
+        let file = self.call(Method::POST, "/api/uploads", Some(&announcement)).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let address: Uri = text(&file["upload"]["url"]).parse().map_err(|_| "no address to upload to")?;
+        let mut request =
+            Request::builder().method(Method::PUT).uri(address.path_and_query().map_or("", |it| it.as_str()));
+        request = request.header("host", address.authority().map_or("", |authority| authority.as_str()));
+        for (name, value) in file["upload"]["headers"].as_object().into_iter().flatten() {
+            request = request.header(name, text(value));
+        }
+        let request = request.body(Body::from(bytes)).map_err(|error| error.to_string())?;
+        let answer = self.server.handle(request).await;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("the upload is answered {}", answer.status()));
+        }
+        self.server.catch_up().await;
+        Ok(text(&file["id"]))
     }
 
     /// Creates a client and answers its id.
