@@ -5,6 +5,7 @@ mod concurrent;
 mod departments;
 mod employment;
 mod filters;
+mod paging;
 mod people;
 mod positions;
 mod private;
