@@ -159,7 +159,14 @@ impl Importer {
         };
         let line = outcome.next.reason.clone().unwrap_or_default();
         self.say("INFO", "step made", &written, &line);
-        job.write(outcome).await
+        match job.write(outcome).await {
+            // Without the errors, which may be what cannot be written.
+            Err(failure) if waited >= GIVE_UP_SECONDS => {
+                self.say("ERROR", "step not kept", &written, &failure.to_string());
+                job.write(job.failed("unavailable")).await
+            }
+            written => written,
+        }
     }
 
     async fn step(&self, job: &Job) -> Result<Outcome, Stop> {

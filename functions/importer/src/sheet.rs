@@ -117,14 +117,20 @@ impl Text<'_> {
                 if line.record.as_slice().len() > LONGEST_ROW {
                     return Err(Stop::Because("row_too_long"));
                 }
+                if line.is_blank() {
+                    continue;
+                }
                 if header.is_none() {
                     header = Some(line);
                 } else {
-                    rows += u32::from(!line.is_blank());
+                    rows += 1;
                 }
             }
             if rows > most_rows {
                 return Err(Stop::Because("too_many_rows"));
+            }
+            if header.is_none() {
+                break;
             }
             if is_last {
                 break;
@@ -136,7 +142,7 @@ impl Text<'_> {
             skip = 0;
             part = self.bytes(offset, PART).await?;
         }
-        let header = header.filter(|header| !header.is_blank()).ok_or(Stop::Because("no_header"))?;
+        let header = header.ok_or(Stop::Because("no_header"))?;
         let header = text::cells(&header.record, &format);
         Ok(Overview { format, header, rows })
     }
@@ -146,20 +152,25 @@ impl Text<'_> {
         let format = import.format.as_ref().ok_or(Stop::Because("no_header"))?;
         let bytes = self.bytes(import.offset, PART).await?;
         let is_last = (bytes.len() as u64) < PART;
-        let has_header = import.offset == 0;
-        let skip = if has_header && bytes.starts_with(MARK) { MARK.len() } else { 0 };
+        // It is in the first part.
+        let mut has_header = import.next_row == 0;
+        let skip = if import.offset == 0 && bytes.starts_with(MARK) { MARK.len() } else { 0 };
         let delimiter = u8::try_from(format.delimiter).unwrap_or(b',');
         let lines = text::lines(&bytes[skip..], is_last, delimiter, most + usize::from(has_header));
         if lines.is_empty() && !is_last {
             return Err(Stop::Because("row_too_long"));
         }
         let mut part = Part { next_row: import.next_row.max(1), offset: import.offset, ..Part::default() };
-        for (index, line) in lines.into_iter().enumerate() {
+        for line in lines {
             part.offset = import.offset + (skip + line.end) as u64;
             let number = part.next_row + line.skipped;
             part.next_row = number + 1;
-            let is_header = has_header && index == 0;
-            if !is_header && !line.is_blank() {
+            if line.is_blank() {
+                continue;
+            }
+            if has_header {
+                has_header = false;
+            } else {
                 let cells = text::cells(&line.record, format);
                 part.rows.push(SheetRow { number, cells, end: part.offset });
             }

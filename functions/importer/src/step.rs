@@ -20,13 +20,14 @@ const ROWS: usize = 1000;
 /// With so long a step is done: well within the function's time.
 pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
-/// With so many bytes of errors a step is done: they are one item of at most 400 KB.
-pub(crate) const MOST_ERRORS: usize = 200_000;
+/// With so many bytes of errors a step is done: with those of the rows done at once they are one item, of at most
+/// 400 KB.
+pub(crate) const MOST_ERRORS: usize = 150_000;
 
 /// Rows that are done at once.
 pub(crate) const AT_ONCE: usize = 16;
 
-/// The most names in another system that are known at once.
+/// The most records whose names in another system are looked for, and names that are kept between steps.
 const MOST_NAMES: usize = 500_000;
 
 /// The records by their names in another system, as an import knows them.
@@ -116,7 +117,7 @@ impl Importer {
             for (row, did) in rest.iter().zip(done) {
                 let did = match did {
                     Ok((did, record)) => {
-                        made.extend(record.and_then(|record| Some((work.external(row)?, record))));
+                        made.extend(record.and_then(|record| Some((work.row(row).external_id()?, record))));
                         did
                     }
                     // What those behind it did stands in their entries.
@@ -215,35 +216,31 @@ impl Work<'_> {
         place.and_then(|place| row.cells.get(place)).map_or("", String::as_str)
     }
 
-    /// The name in another system by which a row is matched.
-    fn external(&self, row: &SheetRow) -> Option<String> {
-        let name = self.cell(row, "externalId").trim();
-        (self.import.match_by.as_deref() == Some("externalId") && !name.is_empty()).then(|| name.to_owned())
-    }
-
     fn row<'r>(&'r self, row: &'r SheetRow) -> Row<'r> {
         let (id, number) = (self.job.import.id, row.number);
-        let key = match self.import.match_by.as_deref() {
+        let match_by = self.import.match_by.as_deref();
+        let note = match self.import.status {
+            ImportStatus::Checking => Note::trial(id, number),
+            _ => Note::write(id, number, match_by.is_some()),
+        };
+        let cell =
+            |(place, column): &(usize, Column)| (*column, row.cells.get(*place).map_or("", String::as_str));
+        let mut read = Row {
+            note,
+            cells: self.taken.iter().map(cell).collect(),
+            key: Key::None,
+            clears: self.import.empty_cells == EmptyCells::Clear,
+        };
+        read.key = match match_by {
             None => Key::None,
             Some("id") => Key::Id(self.cell(row, "id")),
             Some("externalId") => {
-                let found = self.by_name.and_then(|by_name| by_name.get(self.cell(row, "externalId").trim()));
+                let found = self.by_name.and_then(|by_name| by_name.get(&read.external_id()?));
                 Key::External(found.map_or(&[], Vec::as_slice))
             }
             Some(field) => Key::Unique(field),
         };
-        let note = match self.import.status {
-            ImportStatus::Checking => Note::trial(id, number),
-            _ => Note::write(id, number, key != Key::None),
-        };
-        let cell =
-            |(place, column): &(usize, Column)| (*column, row.cells.get(*place).map_or("", String::as_str));
-        Row {
-            note,
-            cells: self.taken.iter().map(cell).collect(),
-            key,
-            clears: self.import.empty_cells == EmptyCells::Clear,
-        }
+        read
     }
 
     /// The cells of a row whose formula has failed: what stands there is no value.
@@ -304,9 +301,9 @@ struct Tally<'a> {
     bytes: usize,
 }
 
-/// What a spreadsheet shows where a formula has no value (ECMA-376 part 1, 18.17.3).
-const FORMULA_ERRORS: [&str; 8] =
-    ["#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"];
+/// What a spreadsheet shows, and writes into CSV, where a formula has no value (ECMA-376 part 1, 18.17.3).
+const FORMULA_ERRORS: [&str; 9] =
+    ["#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#SPILL!", "#CALC!"];
 
 /// The file, if whoever the import acts for may still read it and it is still there.
 async fn readable(job: &Job) -> Result<File, Stop> {
@@ -319,7 +316,7 @@ async fn readable(job: &Job) -> Result<File, Stop> {
 }
 
 /// The most errors of a row that are told.
-const MOST_OF_A_ROW: usize = 50;
+const MOST_OF_A_ROW: usize = 20;
 
 impl Tally<'_> {
     fn add(&mut self, row: u32, errors: Vec<FieldError>) {

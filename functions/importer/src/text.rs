@@ -49,6 +49,11 @@ pub(crate) fn lines(part: &[u8], is_last: bool, delimiter: u8, most: usize) -> V
         lines.push(line);
         start = end;
     }
+    if lines.is_empty() && !is_last && part.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+        // The second half of the last line's end may be behind the part.
+        let end = part.len() - usize::from(part.ends_with(b"\r"));
+        lines.push(Line { skipped: empty_lines(&part[..end]) - 1, end, record: ByteRecord::new() });
+    }
     lines
 }
 
@@ -66,7 +71,7 @@ fn empty_lines(mut text: &[u8]) -> u32 {
 pub(crate) fn delimiter(part: &[u8]) -> u8 {
     let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
     let mut is_quoted = false;
-    for byte in part {
+    for byte in part.iter().skip_while(|byte| matches!(byte, b'\r' | b'\n')) {
         match byte {
             b'"' => is_quoted = !is_quoted,
             b'\n' | b'\r' if !is_quoted => break,

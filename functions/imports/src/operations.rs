@@ -7,7 +7,7 @@ use nexo_api::{
     answer, created, json, shape, with_etag,
 };
 use nexo_domain::{FileId, FileStatus, FileType, Permission, Tags, Timestamp, kind};
-use nexo_store::{Entity, Input as Given, StoreError};
+use nexo_store::{Entity, Input as Given, ListQuery, Order, StoreError};
 use serde::Deserialize;
 use uploads::File;
 
@@ -59,6 +59,9 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
 /// How long it is known what an import did, in milliseconds: 30 days, as long as what it created, once deleted, could
 /// be restored.
 const KNOWN_MS: i64 = 30 * 24 * 3600 * 1000;
+
+/// The most imports of an account that go on at once: steps of others wait behind them.
+const MOST_AT_ONCE: usize = 5;
 
 /// How long an import has stood still when its last step is lost, in milliseconds: longer than one waits, or is tried
 /// again.
@@ -148,6 +151,7 @@ pub(crate) async fn create(
         phase: 0,
     };
     permitted(&tenant, &import, false)?;
+    has_room(&tenant).await?;
     let input =
         Given { owner_id: Some(caller.user), tags: Tags::default(), external_id: None, fields: import };
     let entity = tenant.create(input, None).await?.entity;
@@ -308,8 +312,25 @@ fn is_known(tenant: &Tenant, import: &Import) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Refuses one more import that goes on when many do. They are at the top of what was changed last, as they change
+/// with each step; requests at the same moment may each find room.
+async fn has_room(tenant: &Tenant) -> Result<(), Problem> {
+    let latest =
+        ListQuery { order: Order::Updated, descending: true, limit: 50, after: None, filters: vec![] };
+    let latest = tenant.list::<Import>(&latest).await?.records;
+    let goes_on = |import: &&Entity<Import>| {
+        import.input.fields.status.is_active() && !is_past(tenant, import.updated_at, LOST_MS)
+    };
+    if latest.iter().filter(goes_on).count() < MOST_AT_ONCE {
+        return Ok(());
+    }
+    let detail = format!("{MOST_AT_ONCE} imports go on. Wait until one of them has ended.");
+    Err(Problem::new(Code::QuotaExceeded, &detail))
+}
+
 /// Writes what is to be done next: the write itself has it done.
 async fn go_on(tenant: &Tenant, current: &Entity<Import>, next: &Given<Import>) -> Result<Response, Problem> {
+    has_room(tenant).await?;
     match tenant.replace_adding(current, next, &[]).await {
         Ok(entity) => Ok(with_etag(json(StatusCode::ACCEPTED, &entity), entity.version)),
         Err(StoreError::Stale { .. }) => Err(wrong_state("Another request has it go on.")),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nexo_domain::{Id, Permission, UserId};
+use nexo_domain::{Id, Permission, Text, UserId};
 use nexo_identity::BoxFuture;
-use nexo_store::{Entity, Input, ListQuery, Note, Order, Record, RowEntry, StoreError, TenantTable};
+use nexo_store::{Entity, Input, Note, Record, RowEntry, StoreError, TenantTable};
 use serde_json::{Map, Value};
 
 use crate::body::sample;
@@ -36,7 +36,7 @@ pub struct Importable {
     pub apply: for<'a> fn(&'a TenantTable, &'a Row<'a>) -> Doing<'a, Applied>,
     /// Undoes what a row did.
     pub undo: for<'a> fn(&'a TenantTable, &'a Note, &'a RowEntry) -> Doing<'a, Undone>,
-    /// The ids of all records that have a name in another system, by that name; `None` when there are more names.
+    /// The ids of all records that have a name in another system, by that name; `None` when there are more records.
     pub externals: for<'a> fn(&'a TenantTable, usize) -> Doing<'a, Option<Externals>>,
 }
 
@@ -70,6 +70,16 @@ pub struct Row<'a> {
     pub key: Key<'a>,
     /// Whether an empty cell takes the field from a record that is changed.
     pub clears: bool,
+}
+
+impl Row<'_> {
+    /// Its name in another system, as it is kept.
+    pub fn external_id(&self) -> Option<String> {
+        let (column, cell) = self.cells.iter().find(|(column, _)| column.name == "externalId")?;
+        let mut read = Map::new();
+        column.read(cell, &mut read).ok()?;
+        Text::<255>::parse(read.get("externalId")?.as_str()?).ok().map(|name| name.to_string())
+    }
 }
 
 /// What was done.
@@ -162,12 +172,9 @@ fn claims<R: Resource>(row: &Row<'_>, user: UserId) -> Vec<String> {
         claims.extend(other.map(|owner| format!("ownerId={owner}")));
     }
     match row.key {
-        Key::Id(id) => claims.push(format!("id={id}")),
-        Key::External(_) => {
-            let external = row.cells.iter().find(|(column, _)| column.name == "externalId");
-            claims.extend(external.map(|(_, cell)| format!("externalId={}", cell.trim())));
-        }
-        Key::None | Key::Unique(_) => {}
+        Key::Id(id) if !id.trim().is_empty() => claims.push(format!("id={}", id.trim())),
+        Key::External(_) => claims.extend(row.external_id().map(|name| format!("externalId={name}"))),
+        Key::Id(_) | Key::None | Key::Unique(_) => {}
     }
     claims
 }
@@ -345,23 +352,18 @@ async fn restore<R: Resource>(table: &TenantTable, note: &Note, entry: &RowEntry
 }
 
 async fn externals<R: Resource>(table: &TenantTable, most: usize) -> Result<Option<Externals>, Failure> {
-    let query = ListQuery {
-        order: Order::Created,
-        descending: false,
-        limit: usize::MAX,
-        after: None,
-        filters: vec![],
-    };
-    let mut found = Externals::new();
-    let mut walk = table.walk::<R>(&query).await.map_err(refused)?;
+    let (mut found, mut looked_at) = (Externals::new(), 0);
+    let mut walk = table.walk_all::<R>().await.map_err(refused)?;
     while !walk.is_done() {
-        for entity in walk.step().await.map_err(refused)? {
+        let records = walk.step().await.map_err(refused)?;
+        looked_at += records.len();
+        if looked_at > most {
+            return Ok(None);
+        }
+        for entity in records {
             if let Some(name) = &entity.input.external_id {
                 found.entry(name.to_string()).or_default().push(entity.id.ulid().to_owned());
             }
-        }
-        if found.len() > most {
-            return Ok(None);
         }
     }
     Ok(Some(found))

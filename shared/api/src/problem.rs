@@ -159,7 +159,7 @@ impl Code {
             Self::MfaNotSetUp => "No second factor is set up",
             Self::MfaNeeded => "The second factor cannot be removed",
             Self::IdempotencyInProgress => "A request with this idempotency key is still running",
-            Self::QuotaExceeded => "There is no room left for files",
+            Self::QuotaExceeded => "The account has as much of it as it may have",
             Self::StaleVersion => "The record has changed",
             Self::PayloadTooLarge => "The body is too large",
             Self::UnsupportedMediaType => "The media type is not supported",

@@ -144,8 +144,26 @@ impl TenantTable {
     /// # Errors
     /// When the store does not answer.
     pub async fn walk<R: Record>(&self, query: &ListQuery) -> Result<Walk<'_, R>, StoreError> {
+        self.walk_index(query, query.order.index()).await
+    }
+
+    /// Goes through all of the account's records of one kind, as they are after all writes that were acknowledged, in
+    /// the order of their creation.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn walk_all<R: Record>(&self) -> Result<Walk<'_, R>, StoreError> {
+        let (order, descending) = (Order::Created, false);
+        let all = ListQuery { order, descending, limit: usize::MAX, after: None, filters: vec![] };
+        self.walk_index(&all, Index { is_consistent: true, ..order.index() }).await
+    }
+
+    async fn walk_index<R: Record>(
+        &self,
+        query: &ListQuery,
+        index: Index,
+    ) -> Result<Walk<'_, R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
-        let index = query.order.index();
         let conditions = self.conditions(query, &index, &partition).await?;
         let start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
         Ok(Walk {

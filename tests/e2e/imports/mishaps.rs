@@ -58,7 +58,7 @@ async fn an_import_that_is_killed_at_any_call_comes_to_the_same() {
             nexo.door().faults().arm([FailNth { n, how }]);
             while is_to_be_made_again(&act(&company, &run, "start", &start).await) {}
             let done = settled(&nexo, &company, &run).await;
-            let calls = nexo.door().faults().calls();
+            let mut calls = nexo.door().faults().calls();
             nexo.door().faults().disarm();
             let what = format!("{how:?} at {n}");
             assert_eq!((&done["status"], counts(&done)), (&json!("done"), [2, 1, 1, 2]), "{what}: {done}");
@@ -67,6 +67,7 @@ async fn an_import_that_is_killed_at_any_call_comes_to_the_same() {
             nexo.door().faults().arm([FailNth { n, how }]);
             while is_to_be_made_again(&act(&company, &run, "undo", &Value::Null).await) {}
             let done = settled(&nexo, &company, &run).await;
+            calls = calls.max(nexo.door().faults().calls());
             nexo.door().faults().disarm();
             assert_eq!((&done["status"], &done["undone"]), (&json!("undone"), &json!(3)), "{what}: {done}");
             assert_eq!(clients(&company).await, restored, "{what}");

@@ -83,6 +83,75 @@ async fn a_row_has_the_number_that_a_spreadsheet_gives_it() {
     assert_eq!(rows, ["5", "11"]);
 }
 
+#[tokio::test]
+async fn names_in_another_system_are_found_as_they_are_kept() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    for name in ["-17", "M\u{fc}ller", "@x"] {
+        let body = json!({"name": name, "externalId": name});
+        assert_eq!(company.post("/api/clients", &body).await.status, 201);
+    }
+    // As an export writes one, as another computer writes one, and with white space; and twice in a file.
+    let text = "externalId,name\n'-17,A\nMu\u{308}ller,B\n\" '@x \",C\nnew,D\n new,E\n";
+    let import = proposed(&nexo, &company, "clients", text.as_bytes()).await;
+    let start = json!({"dryRun": false, "matchBy": "externalId"});
+    let done = started(&nexo, &company, &import, &start).await;
+    assert_eq!(counts(&done), [1, 3, 0, 1], "{done} {:?}", errors(&company, &import).await);
+    assert_eq!(errors(&company, &import).await, [["6", "", "", "duplicate_record"].map(str::to_owned)]);
+}
+
+#[tokio::test]
+async fn a_header_may_come_late_and_what_is_between_cells_is_seen_there() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let text = b"\r\n\r\n;;\r\nname;website\r\nA;\r\n";
+    let import = proposed(&nexo, &company, "clients", text).await;
+    assert_eq!((&import["format"]["delimiter"], &import["rows"]), (&json!(";"), &json!(1)), "{import}");
+    assert_eq!(counts(&started(&nexo, &company, &import, &json!({"dryRun": false})).await), [1, 0, 0, 0]);
+    // More lines without anything than are read at once.
+    for end in ["\n", "\r\n"] {
+        let text = format!("name{end}B{end}{}C{end}", end.repeat(1_200_000));
+        let import = proposed(&nexo, &company, "clients", text.as_bytes()).await;
+        assert_eq!(import["rows"], 2, "{import}");
+        let done = started(&nexo, &company, &import, &json!({"dryRun": true})).await;
+        assert_eq!((counts(&done), &done["nextRow"]), ([2, 0, 0, 0], &json!(1_200_004)), "{done}");
+    }
+}
+
+#[tokio::test]
+async fn errors_of_many_rows_fit_where_they_are_kept() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let column = "\u{4e00}".repeat(100);
+    let cell = vec!["x"; 60].join("\n");
+    let text = format!("name,{column}\n{}", format!("A,\"{cell}\"\n").repeat(200));
+    let import = proposed(&nexo, &company, "clients", text.as_bytes()).await;
+    let columns = json!([{"column": "name", "field": "name"}, {"column": column, "field": "emails"}]);
+    let done = started(&nexo, &company, &import, &json!({"dryRun": true, "columns": columns})).await;
+    assert_eq!(counts(&done), [0, 0, 0, 200], "{done}");
+    assert_eq!(errors(&company, &import).await.len(), 200 * 20);
+}
+
+#[tokio::test]
+async fn an_account_has_five_imports_going_on_at_once() {
+    let (nexo, _folder) = still().await;
+    let (company, other) = (nexo.register().await, nexo.register().await);
+    let mut imports = Vec::new();
+    for _ in 0..5 {
+        imports.push(begun(&nexo, &company, b"name\nA\n").await);
+    }
+    let file = uploaded(&company, "records.csv", CSV, b"name\nB\n").await;
+    let new = json!({"fileId": file, "resource": "clients"});
+    company.post("/api/imports", &new).await.assert_problem(409, "quota_exceeded");
+    assert_eq!(step(&nexo, &company, &imports[0], 0).await["status"], "done");
+    act(&company, &imports[1], "resume", &Value::Null).await.assert_problem(409, "wrong_state");
+    let import = company.post("/api/imports", &new).await;
+    assert_eq!(import.status, 201, "{import:?}");
+    act(&company, &imports[0], "undo", &Value::Null).await.assert_problem(409, "quota_exceeded");
+    assert_eq!(company.get(&path(&imports[0])).await.body["status"], "done");
+    begun(&nexo, &other, b"name\nA\n").await;
+}
+
 /// A colleague who may do this.
 async fn with_role<'a>(nexo: &Nexo, company: &Company<'a>, permissions: &[&str]) -> Company<'a> {
     let role = company.post("/api/roles", &json!({"name": "Some", "permissions": permissions})).await;
@@ -210,7 +279,9 @@ async fn what_was_begun_more_than_30_days_ago_neither_goes_on_nor_back() {
     nexo.clock.advance(7 * 3600 * 1000);
     company.log_in().await;
     for (import, action) in [(&import, "undo"), (&other, "resume")] {
-        act(&company, import, action, &Value::Null).await.assert_problem(409, "wrong_state");
+        let refused = act(&company, import, action, &Value::Null).await;
+        refused.assert_problem(409, "wrong_state");
+        assert!(refused.body["detail"].as_str().unwrap().contains("30 days"), "{refused:?}");
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::io::{Cursor, Write as _};
 
-use nexo_tests::{Company, Nexo};
+use nexo_local::Options;
+use nexo_tests::{Company, Nexo, options};
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 use serde_json::{Value, json};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::{counts, errors, proposed_of, records, started, uploaded};
+use super::{act, counts, errors, proposed_of, records, settled, started, uploaded};
 use crate::employees::{department, position};
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -81,20 +82,35 @@ async fn cells_of_all_kinds_are_read_as_people_see_them() {
 }
 
 #[tokio::test]
-async fn a_workbook_of_several_steps_is_read_to_its_end() {
-    let nexo = Nexo::start().await;
+async fn workbooks_of_several_steps_take_turns_and_are_read_to_their_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let nexo = Nexo::with(Options { data: Some(data.path().into()), ..options() }).await;
     let company = nexo.register().await;
-    let mut book = Workbook::new();
-    let sheet = book.add_worksheet();
-    sheet.write(0, 0, "Name").unwrap();
-    for row in 1..=1200 {
-        sheet.write(row, 0, format!("Client {row:04}")).unwrap();
+    // Only one of them is kept unpacked.
+    let mut imports = Vec::new();
+    for name in ["One", "Two"] {
+        let mut book = Workbook::new();
+        let sheet = book.add_worksheet();
+        // Behind a row that is left out.
+        sheet.write(1, 0, "Name").unwrap();
+        for row in 2..=1101 {
+            sheet.write(row, 0, format!("{name} {row:04}")).unwrap();
+        }
+        let import = proposed(&nexo, &company, "clients", &book.save_to_buffer().unwrap()).await;
+        assert_eq!((&import["format"]["sheet"], &import["rows"]), (&json!("Sheet1"), &json!(1100)));
+        imports.push(import);
     }
-    let import = proposed(&nexo, &company, "clients", &book.save_to_buffer().unwrap()).await;
-    assert_eq!((&import["format"]["sheet"], &import["rows"]), (&json!("Sheet1"), &json!(1200)));
-    // Tried: the rows of an engine in memory cost more the more there are.
-    let done = started(&nexo, &company, &import, &json!({"dryRun": true})).await;
-    assert_eq!((counts(&done), &done["rowsDone"]), ([1200, 0, 0, 0], &json!(1200)), "{done}");
+    for import in &imports {
+        assert_eq!(act(&company, import, "start", &json!({"dryRun": false})).await.status, 202);
+    }
+    for import in &imports {
+        let done = settled(&nexo, &company, import).await;
+        assert_eq!((counts(&done), &done["rowsDone"]), ([1100, 0, 0, 0], &json!(1100)), "{done}");
+    }
+    let found: Vec<_> = records(&company, "clients").await;
+    let names: Vec<_> = found.iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+    let wanted = ["One", "Two"].iter().flat_map(|name| (2..=1101).map(move |row| format!("{name} {row:04}")));
+    assert!(names.into_iter().eq(wanted));
 }
 
 /// An archive of these parts.
@@ -133,17 +149,68 @@ fn sheet(rows: &str) -> Vec<u8> {
     format!("<worksheet><dimension ref=\"A1\"/><sheetData>{rows}</sheetData></worksheet>").into_bytes()
 }
 
+fn cell(at: &str, text: &str) -> String {
+    format!("<c r=\"{at}\" t=\"str\"><v>{text}</v></c>")
+}
+
+fn row(at: u32, cells: &str) -> String {
+    format!("<row r=\"{at}\">{cells}</row>")
+}
+
+/// The least that can be imported.
+fn good() -> Vec<u8> {
+    sheet(&(row(1, &cell("A1", "name")) + &row(2, &cell("A2", "Acme"))))
+}
+
+#[tokio::test]
+async fn values_are_as_spreadsheets_show_them_however_they_are_kept() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let kinds = [
+        ("<c r=\"B2\"><v>1998.9999999999998</v></c>", "1999"),
+        ("<c r=\"B3\"><v>0.30000000000000004</v></c>", "0.3"),
+        ("<c r=\"B4\"><v>12345678901234567890</v></c>", "12345678901234600000"),
+        ("<c r=\"B5\" t=\"b\"><v>1</v></c>", "true"),
+        ("<c r=\"B6\" t=\"inlineStr\"><is><t>a &amp; b</t></is></c>", "a & b"),
+        ("<c r=\"B7\" t=\"s\"><v>0</v></c>", "rich text"),
+        ("<c r=\"B8\" s=\"1\"><v>44575</v></c>", "2026-01-15"),
+        ("<c r=\"B9\" s=\"1\"><v>44575.5</v></c>", "2026-01-15T12:00:00"),
+        ("<c r=\"B10\" t=\"d\"><v>2026-01-15T00:00:00</v></c>", "2026-01-15"),
+    ];
+    let rows = (2..)
+        .zip(kinds)
+        .map(|(at, (kind, _))| row(at, &(cell(&format!("A{at}"), &format!("C{at:02}")) + kind)));
+    let header = row(1, &(cell("A1", "name") + &cell("B1", "description")));
+    let sheet = sheet(&(header + &rows.collect::<Vec<_>>().concat()));
+    let mut parts = parts(&sheet).to_vec();
+    let workbook = String::from_utf8(parts[1].1.to_vec()).unwrap();
+    let workbook = workbook.replace("<sheets>", "<workbookPr date1904=\"1\"/><sheets>");
+    parts[1].1 = workbook.as_bytes();
+    parts.push((
+        "xl/styles.xml",
+        b"<styleSheet><cellXfs><xf numFmtId=\"0\"/><xf numFmtId=\"14\"/></cellXfs></styleSheet>",
+    ));
+    parts.push((
+        "xl/sharedStrings.xml",
+        b"<sst uniqueCount=\"1\"><si><r><t xml:space=\"preserve\">rich </t></r><r><t>text</t></r></si></sst>",
+    ));
+    let import = proposed(&nexo, &company, "clients", &archive(&parts)).await;
+    let done = started(&nexo, &company, &import, &json!({"dryRun": false})).await;
+    assert_eq!(counts(&done), [9, 0, 0, 0], "{done} {:?}", errors(&company, &import).await);
+    let found = records(&company, "clients").await;
+    let found: Vec<_> = found.iter().map(|one| one["description"].as_str().unwrap()).collect();
+    assert_eq!(found, kinds.map(|(_, wanted)| wanted));
+}
+
 #[tokio::test]
 async fn what_is_no_workbook_or_too_much_of_one_is_refused() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    let cell = |at: &str, text: &str| format!("<c r=\"{at}\" t=\"str\"><v>{text}</v></c>");
-    let row = |at: u32, cells: &str| format!("<row r=\"{at}\">{cells}</row>");
-    let good = sheet(&(row(1, &cell("A1", "name")) + &row(2, &cell("A2", "Acme"))));
+    let good = good();
     let import = proposed(&nexo, &company, "clients", &archive(&parts(&good))).await;
     assert_eq!((&import["status"], &import["rows"]), (&json!("proposed"), &json!(1)), "{import}");
 
-    let zeros = vec![b' '; 151 * 1024 * 1024];
+    let spaces = vec![b' '; 151 * 1024 * 1024];
     let twice = [1, 2].map(|at| row(at, &cell("A1", "x"))).concat();
     let back = row(2, &cell("A2", "x")) + &row(1, &cell("A1", "x"));
     let wide: Vec<_> = (0..201).map(|at| format!("<c t=\"str\"><v>{at}</v></c>")).collect();
@@ -151,18 +218,52 @@ async fn what_is_no_workbook_or_too_much_of_one_is_refused() {
     let far = row(1, &cell("A1", "name")) + &row(2, &(cell("A2", "Acme") + &cell("XFD2", "far")));
     let mut cut = archive(&parts(&good));
     cut.truncate(cut.len() / 2);
-    let mut formats = parts(&good).to_vec();
-    formats.push(("xl/styles.xml", &zeros[..3 * 1024 * 1024]));
+    let with = |name: &str, bytes: &[u8]| {
+        let mut parts = parts(&good).to_vec();
+        parts.retain(|(other, _)| *other != name);
+        parts.push((name, bytes));
+        archive(&parts)
+    };
+    let elsewhere = String::from_utf8(parts(&good)[0].1.to_vec()).unwrap().replace("xl/", "sheet/");
+    let target = format!("Target=\"{}worksheets/", "./".repeat(600));
+    let relations =
+        String::from_utf8(parts(&good)[2].1.to_vec()).unwrap().replace("Target=\"worksheets/", &target);
+    let formats = format!("<styleSheet><cellXfs>{}</cellXfs></styleSheet>", "<xf/>".repeat(100_000));
+    let format =
+        format!("<styleSheet><numFmts><numFmt formatCode=\"{}\"/></numFmts></styleSheet>", "0".repeat(2000));
+    // A little text, said to be much; and a long one that many cells share.
+    let many = b"<sst uniqueCount=\"1000000000000\"><si><t>a</t></si></sst>";
+    let long = format!("<sst><si><t>{}</t></si></sst>", "x".repeat(400_000));
+    let shared = |most: u32, across: bool| {
+        let cells = (1..=most).map(|at| {
+            let cell = "<c t=\"s\"><v>0</v></c>";
+            if across { cell.to_owned() } else { row(at, cell) }
+        });
+        let cells = cells.collect::<Vec<_>>().concat();
+        let sheet = sheet(&if across { row(1, &cells) } else { cells });
+        let mut parts = parts(&sheet).to_vec();
+        parts.push(("xl/sharedStrings.xml", long.as_bytes()));
+        archive(&parts)
+    };
     for (bytes, reason) in [
         (cut, "unreadable_workbook"),
         (archive(&[("a.txt", b"a")]), "unreadable_workbook"),
         (archive(&parts(&sheet(&twice))), "unreadable_workbook"),
         (archive(&parts(&sheet(&back))), "unreadable_workbook"),
+        (archive(&parts(&sheet(&row(2_000_000, &cell("A2000000", "x"))))), "unreadable_workbook"),
+        (archive(&parts(&sheet(&row(1, "<c t=\"e\"><v>#NOTHING!</v></c>")))), "unreadable_workbook"),
         (archive(&parts(b"<worksheet><sheetData><row>")), "unreadable_workbook"),
+        (with("_rels/.rels", elsewhere.as_bytes()), "unreadable_workbook"),
         (archive(&parts(&sheet(""))), "no_header"),
         (archive(&parts(&sheet(&wide))), "too_many_columns"),
-        (archive(&parts(&zeros)), "too_much_text"),
-        (archive(&formats), "too_much_text"),
+        (shared(2, true), "row_too_long"),
+        (shared(140, false), "too_much_text"),
+        (archive(&parts(&spaces)), "too_much_text"),
+        (with("xl/styles.xml", &spaces[..17 * 1024 * 1024]), "too_much_text"),
+        (with("XL\\Styles.xml", formats.as_bytes()), "too_much_text"),
+        (with("xl/styles.xml", format.as_bytes()), "too_much_text"),
+        (with("xl/_rels/workbook.xml.rels", relations.as_bytes()), "too_much_text"),
+        (with("xl/sharedStrings.xml", many), "too_much_text"),
     ] {
         let import = proposed(&nexo, &company, "clients", &bytes).await;
         assert_eq!((&import["status"], &import["reason"]), (&json!("failed"), &json!(reason)), "{import}");
