@@ -458,3 +458,50 @@ async fn a_file_costs_its_record_and_the_sum_of_bytes() {
         .await;
     assert_eq!(cost_of(&calls), cost(&["UpdateItem", "GetItem", "TransactWriteItems"], 1.0, 5.0));
 }
+
+#[tokio::test]
+async fn a_row_of_an_import_costs_one_transaction() {
+    let nexo = Nexo::start().await;
+    let company = warm(&nexo).await;
+    let import = async |from: u32, to: u32, industry: &str| {
+        let rows = (from..=to).map(|row| format!("x{row},Client {row:03},{industry}\n"));
+        let text: String = std::iter::once("externalId,name,industry\n".to_owned()).chain(rows).collect();
+        let import = crate::imports::proposed(&nexo, &company, "clients", text.as_bytes()).await;
+        format!("/api/imports/{}", import["id"].as_str().unwrap())
+    };
+    let act = async |path: &str, body: &Value| {
+        let work = async {
+            let answer = company.post(path, body).await;
+            assert_eq!(answer.status, 202, "{answer:?}");
+            nexo.settled().await;
+        };
+        let ((), calls) = nexo.calls_of(work).await;
+        cost_of(&calls)
+    };
+    // What comes with the request and the step is the same for one row and for twenty more. Calls of all twenty, and
+    // units of one.
+    let twenty_rows = |one: &Cost, more: &Cost| {
+        (more.calls.len() - one.calls.len(), (more.read - one.read) / 20.0, (more.write - one.write) / 20.0)
+    };
+    let matched = json!({"dryRun": false, "matchBy": "externalId"});
+    let (one, more) = (import(1, 1, "old").await, import(2, 22, "old").await);
+    let mut costs = Vec::new();
+    for (action, body) in [("start", json!({"dryRun": true})), ("start", json!({"dryRun": false}))] {
+        let (one, more) = (format!("{one}/{action}"), format!("{more}/{action}"));
+        costs.push(twenty_rows(&act(&one, &body).await, &act(&more, &body).await));
+    }
+    let (one, more) = (import(1, 1, "new").await, import(2, 22, "new").await);
+    for (action, body) in [("start", matched), ("undo", Value::Null)] {
+        let (one, more) = (format!("{one}/{action}"), format!("{more}/{action}"));
+        costs.push(twenty_rows(&act(&one, &body).await, &act(&more, &body).await));
+    }
+    let [tried, created, changed, undone] = costs[..] else { panic!("{costs:?}") };
+    // Of a transaction that is refused the table bills nothing here; DynamoDB bills what it looked at.
+    assert_eq!(tried, (20, 0.0, 0.0));
+    // The record and what it did, twice each, and the record's entries in both indexes.
+    assert_eq!(created, (20, 0.0, 6.0));
+    // It is read first; that no other row has it is one item more, and its entry by the last change moves.
+    assert_eq!(changed, (40, 1.0, 9.0));
+    // What it did is read in pages. That no other row has the record stays.
+    assert_eq!((undone.0, undone.1.round(), undone.2), (40, 1.0, 7.0), "{undone:?}");
+}

@@ -27,7 +27,7 @@ pub(crate) async fn uploaded(company: &Company<'_>, name: &str, content_type: &s
 }
 
 /// An import of a file, once the file was looked at.
-pub(super) async fn proposed(nexo: &Nexo, company: &Company<'_>, resource: &str, text: &[u8]) -> Value {
+pub(crate) async fn proposed(nexo: &Nexo, company: &Company<'_>, resource: &str, text: &[u8]) -> Value {
     let file = uploaded(company, "records.csv", CSV, text).await;
     proposed_of(nexo, company, resource, &file).await
 }
