@@ -51,7 +51,8 @@ const OF_THE_STREAM: &[(&str, &str)] = &[("mail-new-sign-in", "New sign-in to yo
 const OF_THE_BUCKET: &[&str] = &["files-arrived"];
 
 /// Every event of the stream that no mail follows from, and what the function says of it: there is no such file.
-const OF_THE_STREAM_IN_SILENCE: &[&str] = &["importer-step", "sweep-account", "sweep-purge"];
+const OF_THE_STREAM_IN_SILENCE: &[&str] =
+    &["importer-step", "sweep-account", "sweep-employee-gone", "sweep-purge"];
 
 /// Every event of a schedule, with what the function then says.
 const OF_A_SCHEDULE: &[(&str, &str)] = &[("sweep-daily", "swept")];

@@ -23,8 +23,19 @@ pub struct Changes {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Record {
+    pub(crate) event_name: Happened,
     pub(crate) dynamodb: Change,
+}
+
+/// What happened to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Happened {
+    Insert,
+    Modify,
+    Remove,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,7 +1,7 @@
 //! Sweeps up: erases what was purged, gives up what never came, and compares the bucket with the table.
 //!
-//! Two things call it. The table's stream, with files whose purge was asked for and with accounts that have their
-//! first file; and a schedule, once a day, for a round through all accounts that have files (`round.rs`).
+//! Two things call it. The table's stream, with files whose purge was asked for, with accounts that have their
+//! first file, and with employees who are gone, whose history goes with them; and a schedule, once a day, for a round through all accounts that have files (`round.rs`).
 //!
 //! **Purge.** First the way back is shut, in the record, then the object is erased with all its versions, and at
 //! last the record goes together with its bytes in the account's sum. Whatever fails in between is done again, by
@@ -12,14 +12,15 @@ mod round;
 
 use files::{Failure, Inspector};
 use nexo_api::{LogSink, Platform, StreamAnswer};
+use nexo_domain::{Kind, kind};
 use nexo_files::Bucket;
 use nexo_identity::Clock;
 use nexo_store::{Directory, Meter};
 use nexo_tenant_key::{ArrivedObject, account_of};
 use serde_json::json;
 
-use event::Change;
 pub use event::Event;
+use event::{Change, Happened};
 
 /// Sweeps up.
 pub struct Sweeper {
@@ -51,7 +52,7 @@ impl Sweeper {
             Event::Stream(changes) => {
                 let mut answer = StreamAnswer::default();
                 for record in changes.records {
-                    if let Err(failure) = self.follow(&record.dynamodb).await {
+                    if let Err(failure) = self.follow(record.event_name, &record.dynamodb).await {
                         self.say("ERROR", "not done for now", &json!({"cause": failure.to_string()}));
                         answer.add(record.dynamodb.sequence_number);
                     }
@@ -63,8 +64,12 @@ impl Sweeper {
     }
 
     /// What follows from one change of the table; the event source's filter lets through what something does.
-    async fn follow(&self, change: &Change) -> Result<(), Failure> {
+    async fn follow(&self, happened: Happened, change: &Change) -> Result<(), Failure> {
         let (partition, sort) = (change.keys.pk.text.as_str(), change.keys.sk.text.as_str());
+        if happened == Happened::Remove {
+            let Some(account) = account_of(partition, Kind::Employee.tag()) else { return Ok(()) };
+            return Ok(self.directory.forget_history::<kind::EmploymentRecord>(&account, sort).await?);
+        }
         if let Some(account) = account_of(partition, "STO") {
             return Ok(self.directory.note_account_with_files(&account).await?);
         }

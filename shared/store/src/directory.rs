@@ -6,6 +6,7 @@ mod activity;
 mod api_keys;
 mod factors;
 mod files;
+mod history;
 mod invitations;
 mod logins;
 mod outbox;

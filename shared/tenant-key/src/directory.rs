@@ -6,7 +6,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nexo_domain::{
-    AccountId, ApiKeyId, Email, FileId, InvitationId, MailId, SecurityEventId, SessionId, TeamId, UserId,
+    AccountId, ApiKeyId, Email, FileId, InvitationId, Kind, MailId, SecurityEventId, SessionId, TeamId,
+    UserId,
 };
 use nexo_identity::Link;
 use sha2::{Digest as _, Sha256};
@@ -66,6 +67,16 @@ impl DirectoryKey {
     /// How much an account's files take.
     pub fn storage(account: &AccountId) -> Self {
         Self::new(format!("A#{}#STO", account.ulid()), "STO")
+    }
+
+    /// The partition of a record's history, of one kind.
+    pub fn history(account: &AccountId, kind: Kind, record: &str) -> String {
+        format!("A#{}#{}#{record}", account.ulid(), kind.tag())
+    }
+
+    /// An entry of a record's history.
+    pub fn entry(account: &AccountId, kind: Kind, record: &str, entry: &str) -> Self {
+        Self::new(Self::history(account, kind, record), entry)
     }
 
     /// The partition of [`DirectoryKey::account_with_files`].

@@ -1,5 +1,6 @@
 //! Employments: each change ends a record and begins the next.
 
+use nexo_tests::table::ulid;
 use nexo_tests::{Company, Nexo};
 use serde_json::{Value, json};
 
@@ -179,4 +180,46 @@ async fn somebody_who_had_left_before_has_a_history_too() {
     assert_eq!(gone["employmentRecordId"], Value::Null);
     assert_eq!(records(&company, &gone).await, history(&[("hire", "2026-01-15", "2026-04-01")]));
     assert_eq!(now(&company, "departments", &it).await["staff"], 1);
+}
+
+#[tokio::test]
+async fn the_history_of_an_employee_who_is_gone_goes_too() {
+    let nexo = Nexo::start().await;
+    let (company, other) = (nexo.register().await, nexo.register().await);
+    let mut kept = Vec::new();
+    for company in [&company, &company, &other] {
+        let number = kept.len().to_string();
+        let (department, position) =
+            (department(company, &number, &Value::Null).await, position(company, &number, 1).await);
+        let one = employee(company, &number, &department, &position).await;
+        let lead = super::position(company, &format!("Lead {number}"), 1).await;
+        let promoted = act(company, &one, "promote", &json!({"positionId": lead["id"]})).await;
+        assert_eq!(promoted.status, 200, "{promoted:?}");
+        kept.push(one);
+    }
+    let entries = async |company: &Company<'_>, one: &Value| {
+        let partition = format!("A#{}#REC#{}", company.account(), ulid(one["id"].as_str().unwrap()));
+        let body = json!({
+            "TableName": nexo.table_name(), "KeyConditionExpression": "pk = :p",
+            "ExpressionAttributeValues": {":p": {"S": partition}},
+        });
+        let token = nexo.tenant_token(&company.account()).await;
+        nexo.table_call(Some(&token), "Query", &body).await.1["Count"].as_u64().unwrap()
+    };
+    assert_eq!(company.delete(&at("employees", &kept[0])).await.status, 204);
+    nexo.settled().await;
+    assert_eq!(entries(&company, &kept[0]).await, 2);
+    // As DynamoDB does it when the item's time is over.
+    let key = json!({
+        "pk": {"S": format!("A#{}#EMP", company.account())},
+        "sk": {"S": ulid(kept[0]["id"].as_str().unwrap())},
+    });
+    let body = json!({"TableName": nexo.table_name(), "Key": key});
+    let token = nexo.tenant_token(&company.account()).await;
+    let (status, answer) = nexo.table_call(Some(&token), "DeleteItem", &body).await;
+    assert_eq!(status, 200, "{answer}");
+    nexo.settled().await;
+    assert_eq!(entries(&company, &kept[0]).await, 0);
+    assert_eq!(entries(&company, &kept[1]).await, 2);
+    assert_eq!(entries(&other, &kept[2]).await, 2);
 }

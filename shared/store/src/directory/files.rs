@@ -323,7 +323,11 @@ impl Directory {
     }
 
     /// One page of a partition behind a sort key, and whether there are more.
-    async fn behind(&self, partition: &str, after: Option<&str>) -> Result<(Vec<Item>, bool), StoreError> {
+    pub(super) async fn behind(
+        &self,
+        partition: &str,
+        after: Option<&str>,
+    ) -> Result<(Vec<Item>, bool), StoreError> {
         let mut placeholders = Expression::new();
         let mut condition = placeholders.equals("pk", "partition", partition);
         if let Some(after) = after {
@@ -398,6 +402,6 @@ fn has_status(item: &Item, status: FileStatus) -> bool {
     item.get("status") == Some(&AttributeValue::S(status.to_string()))
 }
 
-fn ulid(item: &Item) -> Option<&str> {
+pub(super) fn ulid(item: &Item) -> Option<&str> {
     item.get("sk")?.as_s().ok().map(String::as_str)
 }
