@@ -39,7 +39,8 @@ pub(crate) struct Externals {
 
 /// What one row did.
 enum Did {
-    Created,
+    /// A record, with its ULID where it is known.
+    Created(Option<String>),
     Updated,
     Unchanged,
     Refused(Vec<FieldError>),
@@ -51,7 +52,10 @@ struct Work<'a> {
     job: &'a Job,
     table: TenantTable,
     taken: Vec<(usize, Column)>,
-    by_name: Option<&'a HashMap<String, Vec<String>>>,
+    /// The records by their names in another system, where they are matched by those.
+    by_name: HashMap<String, Vec<String>>,
+    /// Rows that a step before has done without coming to its end, and whether each changed a record.
+    before: HashMap<u32, bool>,
 }
 
 impl Importer {
@@ -79,72 +83,50 @@ impl Importer {
         let file = readable(job).await?;
         let text = self.text(job.table.scope(), import.file_id, file.content_type).await?;
         let part = text.part(import, ROWS).await?;
-        let mut by_name = match import.match_by.as_deref() {
-            Some("externalId") => Some(self.known(job, &table).await?),
-            _ => None,
-        };
+        let by_name = if is_by_external_id(import) { self.known(job, &table).await? } else { HashMap::new() };
         let last = part.rows.last().map_or(0, |row| row.number);
         let before = if import.status == ImportStatus::Running {
             job.table.rows_done(&job.import.id, import.next_row, last).await?
         } else {
             HashMap::new()
         };
-        // From here on: what comes before takes the time that it takes, and one wave at least is done.
-        let started = Instant::now();
-        let taken = import.taken();
-        let members: Vec<&str> = taken.iter().map(|(_, column)| column.member()).collect();
-        let in_order = (how.in_order)(&members, import.match_by.is_some());
+        let mut work = Work { import, job, table, taken: import.taken(), by_name, before };
         let mut next = import.clone();
         let mut tally = Tally { columns: &import.columns, errors: Vec::new(), bytes: 0 };
         let first = part.rows.first().map_or(0, |row| row.number);
-        let mut rest = part.rows.as_slice();
         let mut failure = None;
+        let mut rest = part.rows.as_slice();
+        // From here on: what comes before takes the time that it takes, and one wave at least is done.
+        let started = Instant::now();
         while !rest.is_empty()
             && failure.is_none()
             && tally.bytes < MOST_ERRORS
             && started.elapsed() < LONGEST
         {
-            let work = Work {
-                import,
-                job,
-                table: clone(&table, how.write)?,
-                taken: taken.clone(),
-                by_name: by_name.as_ref(),
-            };
-            let wave = work.wave(rest, in_order);
-            let done = join_all(rest[..wave].iter().map(|row| work.one(row, &before))).await;
-            let mut made = Vec::new();
-            for (row, did) in rest.iter().zip(done) {
-                let did = match did {
-                    Ok((did, record)) => {
-                        made.extend(record.and_then(|record| Some((work.row(row).external_id()?, record))));
-                        did
+            let (wave, behind) = rest.split_at(work.wave(rest));
+            for (row, done) in wave.iter().zip(join_all(wave.iter().map(|row| work.one(row))).await) {
+                match done {
+                    Ok(Did::Created(record)) => {
+                        work.learn(row, record);
+                        next.created += 1;
+                    }
+                    Ok(Did::Updated) => next.updated += 1,
+                    Ok(Did::Unchanged) => next.unchanged += 1,
+                    Ok(Did::Refused(errors)) => {
+                        next.refused += 1;
+                        tally.add(row.number, errors);
                     }
                     // What those behind it did stands in their entries.
                     Err(error) => {
                         failure = Some(error);
                         break;
                     }
-                };
-                match did {
-                    Did::Created => next.created += 1,
-                    Did::Updated => next.updated += 1,
-                    Did::Unchanged => next.unchanged += 1,
-                    Did::Refused(errors) => {
-                        next.refused += 1;
-                        tally.add(row.number, errors);
-                    }
                 }
                 next.rows_done += 1;
                 next.next_row = row.number + 1;
                 next.offset = row.end;
             }
-            if let Some(by_name) = &mut by_name {
-                for (name, record) in made {
-                    by_name.entry(name).or_default().push(record);
-                }
-            }
-            rest = &rest[wave..];
+            rest = behind;
         }
         match failure {
             Some(failure) if next.rows_done == import.rows_done => return Err(Stop::NotNow(failure)),
@@ -159,8 +141,9 @@ impl Importer {
                         next.status = if is_trial { ImportStatus::Checked } else { ImportStatus::Done };
                     }
                 }
-                if let Some(by_name) = by_name.filter(|_| next.status.is_active()) {
-                    self.keep(job.import.id, Externals { version: job.import.version + 1, by_name }).await;
+                if is_by_external_id(import) && next.status.is_active() {
+                    let (version, by_name) = (job.import.version + 1, work.by_name);
+                    self.keep(job.import.id, Externals { version, by_name }).await;
                 }
             }
         }
@@ -189,17 +172,19 @@ impl Importer {
     }
 }
 
-fn clone(table: &TenantTable, permission: Permission) -> Result<TenantTable, Stop> {
-    table.within(permission).ok_or(Stop::Because("permission_denied"))
+fn is_by_external_id(import: &Import) -> bool {
+    import.match_by.as_deref() == Some("externalId")
 }
 
 impl Work<'_> {
     /// How many of these rows can be done at once: none of them bears on another.
-    fn wave(&self, rows: &[SheetRow], in_order: bool) -> usize {
-        if in_order {
+    fn wave(&self, rows: &[SheetRow]) -> usize {
+        let how = self.import.resource.how();
+        let members: Vec<&str> = self.taken.iter().map(|(_, column)| column.member()).collect();
+        if (how.in_order)(&members, self.import.match_by.is_some()) {
             return 1;
         }
-        let claims = self.import.resource.how().claims;
+        let claims = how.claims;
         let mut claimed = HashSet::new();
         for (index, row) in rows.iter().take(AT_ONCE).enumerate() {
             let claims = claims(&self.row(row), self.import.started_by);
@@ -235,7 +220,7 @@ impl Work<'_> {
             None => Key::None,
             Some("id") => Key::Id(self.cell(row, "id")),
             Some("externalId") => {
-                let found = self.by_name.and_then(|by_name| by_name.get(&read.external_id()?));
+                let found = read.external_id().and_then(|name| self.by_name.get(&name));
                 Key::External(found.map_or(&[], Vec::as_slice))
             }
             Some(field) => Key::Unique(field),
@@ -256,38 +241,41 @@ impl Work<'_> {
         broken.collect()
     }
 
-    /// Does one row, and answers the ULID of the record that it created.
-    async fn one(
-        &self,
-        row: &SheetRow,
-        before: &HashMap<u32, bool>,
-    ) -> Result<(Did, Option<String>), Failure> {
-        let was = |is_update: bool| if is_update { Did::Updated } else { Did::Created };
-        if let Some(is_update) = before.get(&row.number) {
-            return Ok((was(*is_update), None));
+    /// Knows a record that was created by its name in another system, for the rows behind.
+    fn learn(&mut self, row: &SheetRow, record: Option<String>) {
+        let record = record.filter(|_| is_by_external_id(self.import));
+        if let Some((name, record)) = self.row(row).external_id().zip(record) {
+            self.by_name.entry(name).or_default().push(record);
+        }
+    }
+
+    /// Does one row.
+    async fn one(&self, row: &SheetRow) -> Result<Did, Failure> {
+        let was = |is_update: bool| if is_update { Did::Updated } else { Did::Created(None) };
+        if let Some(is_update) = self.before.get(&row.number) {
+            return Ok(was(*is_update));
         }
         if row.cells.iter().skip(self.import.columns.len()).any(|cell| !cell.trim().is_empty()) {
             let message = "has more cells than the header".to_owned();
             let error = FieldError { pointer: String::new(), code: "too_many_cells".into(), message };
-            return Ok((Did::Refused(vec![error]), None));
+            return Ok(Did::Refused(vec![error]));
         }
         let broken = self.broken(row);
         if !broken.is_empty() {
-            return Ok((Did::Refused(broken), None));
+            return Ok(Did::Refused(broken));
         }
         match (self.import.resource.how().apply)(&self.table, &self.row(row)).await {
+            // What is only tried is not there for the rows behind.
             Ok(Applied::Created(record)) => {
-                let is_trial = self.import.status == ImportStatus::Checking;
-                Ok((Did::Created, (!is_trial).then_some(record)))
+                Ok(Did::Created(Some(record).filter(|_| self.import.status == ImportStatus::Running)))
             }
-            Ok(Applied::Updated) => Ok((Did::Updated, None)),
-            Ok(Applied::Unchanged) => Ok((Did::Unchanged, None)),
-            Err(RowFailure::Refused(errors)) => Ok((Did::Refused(errors), None)),
+            Ok(Applied::Updated) => Ok(Did::Updated),
+            Ok(Applied::Unchanged) => Ok(Did::Unchanged),
+            Err(RowFailure::Refused(errors)) => Ok(Did::Refused(errors)),
             Err(RowFailure::Done) => {
                 let entry = self.job.table.rows(&self.job.import.id, row.number, false, 1).await?;
                 let entry = entry.into_iter().find(|entry| entry.row == row.number);
-                let entry = entry.ok_or_else(|| Failure::NotNow("no entry of a row".into()))?;
-                Ok((was(entry.is_update), None))
+                Ok(was(entry.ok_or_else(|| Failure::NotNow("no entry of a row".into()))?.is_update))
             }
             Err(failure) => Err(failure.into()),
         }
