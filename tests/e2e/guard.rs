@@ -517,11 +517,11 @@ async fn employees_tour(company: &Company<'_>) {
     }
     let path = format!("/api/employees/{}", manager.as_str().unwrap());
     for (action, body) in [
-        ("transfer", json!({"departmentId": ids[1]})),
-        ("leave", json!({})),
-        ("return", json!({})),
-        ("terminate", json!({"endDate": "9998-12-31"})),
-        ("rehire", json!({"hireDate": "9999-01-01"})),
+        ("transfer", json!({"departmentId": ids[1], "effectiveFrom": "2026-02-01"})),
+        ("leave", json!({"effectiveFrom": "2026-03-01"})),
+        ("return", json!({"effectiveFrom": "2026-04-01"})),
+        ("terminate", json!({"endDate": "2026-05-31"})),
+        ("rehire", json!({"hireDate": "2026-06-01"})),
     ] {
         expect(200, company.post(&format!("{path}/{action}"), &body).await);
     }

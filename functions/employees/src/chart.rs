@@ -45,6 +45,10 @@ const DEPTHS: [&str; 2] = ["direct", "all"];
 /// The most employees of a chart.
 const MOST: usize = 10_000;
 
+/// The most bytes of a chart, and how many an employee takes besides names: an answer has at most 6 MB, and escapes.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+const NODE: usize = 230;
+
 /// The most levels of a chart.
 const DEEPEST: usize = 50;
 
@@ -100,13 +104,22 @@ struct Chart {
 }
 
 impl Chart {
-    /// Everybody who has not left, by who leads them. Where that one has left, it is the next above who has not.
+    /// Everybody who has not left, by who leads them. Where that one has left, or is deleted or beyond reach, it is the
+    /// next above who is there.
     async fn read(tenant: &Tenant) -> Result<Self, Problem> {
-        let (mut all, is_complete) = tenant.all::<Employee>(&[Filter::Not("status", LEFT)], MOST).await?;
+        let (mut all, mut is_complete) = tenant.all::<Employee>(&[Filter::Not("status", LEFT)], MOST).await?;
         all.sort_by_cached_key(|one| {
             let name = &one.input.fields;
             (name.last_name.as_str().to_lowercase(), name.first_name.as_str().to_lowercase())
         });
+        let mut bytes = 0;
+        all.retain(|one| {
+            let Employee { employee_number, first_name, last_name, work_email, .. } = &one.input.fields;
+            bytes += NODE + employee_number.as_str().len() + first_name.as_str().len();
+            bytes += last_name.as_str().len() + work_email.as_str().len();
+            bytes <= MOST_BYTES
+        });
+        is_complete &= bytes <= MOST_BYTES;
         let there: HashSet<EmployeeId> = all.iter().map(|one| one.id).collect();
         let mut left: HashMap<EmployeeId, Option<EmployeeId>> = HashMap::new();
         let mut above: HashSet<EmployeeId> =
@@ -117,12 +130,9 @@ impl Chart {
             if above.is_empty() {
                 break;
             }
-            let found = tenant.several::<Employee>(&above.drain().collect::<Vec<_>>()).await?;
-            for (id, manager) in found {
-                let next = manager.and_then(|manager| manager.input.fields.manager_id);
-                above.extend(next);
-                left.insert(id, next);
-            }
+            let found = tenant.above(&above.drain().collect::<Vec<_>>(), "managerId").await?;
+            above.extend(found.iter().filter_map(|(_, next)| *next));
+            left.extend(found);
         }
         let mut below: HashMap<_, Vec<OrgChartNode>> = HashMap::new();
         for one in all {

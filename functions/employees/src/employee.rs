@@ -139,7 +139,7 @@ impl Record for Employee {
         unique
     }
 
-    /// Whoever has left is in no department and takes no position's seat.
+    /// Whoever has left is in no department, takes no position's seat, and is led by nobody who had to be there.
     fn references(&self) -> Vec<Reference> {
         let mut references = if self.is_terminated() {
             vec![
@@ -152,8 +152,9 @@ impl Record for Employee {
                 Reference::counted("positionId", &self.position_id, SEATS),
             ]
         };
-        let manager = self.manager_id.iter();
-        references.extend(manager.map(|manager| in_employment(Reference::parent("managerId", manager))));
+        let manager = self.manager_id.iter().map(|manager| Reference::parent("managerId", manager));
+        let is_led = !self.is_terminated();
+        references.extend(manager.map(|manager| if is_led { in_employment(manager) } else { manager }));
         references.extend(self.user_id.iter().map(|user| Reference::to("userId", user)));
         references
     }
@@ -283,9 +284,19 @@ impl Resource for Employee {
     }
 
     /// The history only grows, so what is in it stays.
-    fn validate_change(&self, before: &Self, errors: &mut FieldErrors) {
+    fn validate_change(&self, before: &Self, today: Date, errors: &mut FieldErrors) {
         let is_rehired = before.is_terminated() && !self.is_terminated();
         let last = before.employment_record_from;
+        // A change is in force at once. Somewhere it is tomorrow already; and whoever comes later can leave on the
+        // first day.
+        let tomorrow = today.next();
+        if is_rehired && self.hire_date > tomorrow {
+            errors.add("/hireDate", "in_future", "must not be after today");
+        }
+        let is_leaving = !before.is_terminated() && self.is_terminated();
+        if is_leaving && self.end_date.is_some_and(|end| end > tomorrow.max(before.hire_date)) {
+            errors.add("/endDate", "in_future", "must not be after today");
+        }
         if is_rehired {
             if before.end_date.is_some_and(|end| self.hire_date <= end) {
                 errors.add(
@@ -300,7 +311,7 @@ impl Resource for Employee {
         if before.is_terminated() && self.is_terminated() && self.end_date != before.end_date {
             errors.add("/endDate", "unchangeable", "is in the history of the employment");
         }
-        if !before.is_terminated() && self.end_date.is_some_and(|end| Some(end.next()) < last) {
+        if is_leaving && self.end_date.is_some_and(|end| Some(end.next()) < last) {
             errors.add("/endDate", "invalid_range", "must not be before the last change of the employment");
         }
         if let Some(event) = &self.event

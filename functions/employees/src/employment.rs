@@ -4,19 +4,19 @@
 //! changed, each in the transaction that changes the employee: so at most one is open, none overlap, and
 //! between a hire and a termination there is no gap.
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{
     Access, Body, Code, Id, IfMatch, Input as BodyInput, Operation, Platform, Problem, Tenant, Verb, json,
-    revise, shape,
+    no_parameters, revise, shape,
 };
 use nexo_domain::{
     Date, DepartmentId, EmployeeId, EmploymentRecordId, IdKind as _, Permission, PositionId, Text, Timestamp,
-    kind,
+    UserId, kind,
 };
 use nexo_store::{Beside, Entity, Input, StoreError};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::employee::{Employee, EmployeeStatus, EmploymentType};
 
@@ -159,7 +159,7 @@ pub(crate) const OPERATIONS: [Operation; 7] = [
         id: "listEmploymentRecords",
         summary: "How somebody was employed, oldest first",
         access: Access::Needs(Permission::EmployeeRead),
-        problems: &[404],
+        problems: &[400, 404],
         success: 200,
         shape: shape!(|draft| _ = draft.id::<kind::Employee>().answer::<EmploymentRecords>()),
     },
@@ -192,20 +192,41 @@ const fn change<T: Change>(path: &'static str, id: &'static str, summary: &'stat
     }
 }
 
+/// A record, with who wrote it.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+struct WrittenRecord {
+    #[serde(flatten)]
+    record: EmploymentRecord,
+    /// When it was added.
+    created_at: Option<Timestamp>,
+    /// By whom.
+    created_by: Option<UserId>,
+}
+
 /// The records of an employee: there are few enough for one answer.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EmploymentRecords {
-    data: Vec<EmploymentRecord>,
+    data: Vec<WrittenRecord>,
     next_cursor: Option<String>,
 }
 
 /// `GET /api/employees/{id}/employment-records`.
-pub(crate) async fn list(tenant: Tenant, Id(id): Id<kind::Employee>) -> Result<Response, Problem> {
+pub(crate) async fn list(
+    tenant: Tenant,
+    Id(id): Id<kind::Employee>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    no_parameters(query)?;
     tenant.get::<Employee>(&id).await?;
-    let mut data: Vec<EmploymentRecord> = tenant.history(kind::EmploymentRecord::KIND, &id).await?;
-    data.sort_by_key(|record| (record.effective_from, record.id));
+    let mut data: Vec<WrittenRecord> = tenant.history(kind::EmploymentRecord::KIND, &id).await?;
+    // Of two that begin on a day, the one that ended then was first; ids are by clocks that may differ.
+    data.sort_by_key(|WrittenRecord { record, .. }| {
+        (record.effective_from, record.effective_to.is_none(), record.effective_to, record.id)
+    });
     Ok(json(StatusCode::OK, &EmploymentRecords { data, next_cursor: None }))
 }
 
@@ -231,6 +252,11 @@ pub(crate) async fn make<T: Change + Sync>(
         Ok(input)
     })
     .await
+}
+
+/// What is given, be it null.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(value: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(value).map(Some)
 }
 
 /// Declares the body of a change.
@@ -261,8 +287,10 @@ changes! {
         department_id: DepartmentId,
         /// The new position, where it changes, too.
         position_id: Option<PositionId>,
-        /// The new manager, where it changes, too.
-        manager_id: Option<EmployeeId>,
+        /// The new manager, where it changes, too; null for none.
+        #[serde(default, deserialize_with = "given")]
+        #[cfg_attr(feature = "openapi", schemars(with = "Option<EmployeeId>"))]
+        manager_id: Option<Option<EmployeeId>>,
         /// From which day on: today, unless given.
         effective_from: Option<Date>,
     }
@@ -272,8 +300,10 @@ changes! {
         position_id: PositionId,
         /// The new department, where it changes, too.
         department_id: Option<DepartmentId>,
-        /// The new manager, where it changes, too.
-        manager_id: Option<EmployeeId>,
+        /// The new manager, where it changes, too; null for none.
+        #[serde(default, deserialize_with = "given")]
+        #[cfg_attr(feature = "openapi", schemars(with = "Option<EmployeeId>"))]
+        manager_id: Option<Option<EmployeeId>>,
         /// From which day on: today, unless given.
         effective_from: Option<Date>,
     }
@@ -300,8 +330,10 @@ changes! {
         department_id: Option<DepartmentId>,
         /// The position, where it is not the last one.
         position_id: Option<PositionId>,
-        /// The manager, where it is not the last one.
-        manager_id: Option<EmployeeId>,
+        /// The manager, where it is not the last one; null for none.
+        #[serde(default, deserialize_with = "given")]
+        #[cfg_attr(feature = "openapi", schemars(with = "Option<EmployeeId>"))]
+        manager_id: Option<Option<EmployeeId>>,
         /// How, where it is not as before.
         employment_type: Option<EmploymentType>,
     }
@@ -379,15 +411,16 @@ impl Change for EmployeeRehire {
     }
 }
 
+#[expect(clippy::option_option, reason = "absent, null and a value are three different things")]
 fn place(
     employee: &mut Employee,
     department: Option<DepartmentId>,
     position: Option<PositionId>,
-    manager: Option<EmployeeId>,
+    manager: Option<Option<EmployeeId>>,
 ) {
     employee.department_id = department.unwrap_or(employee.department_id);
     employee.position_id = position.unwrap_or(employee.position_id);
-    employee.manager_id = manager.or(employee.manager_id);
+    employee.manager_id = manager.unwrap_or(employee.manager_id);
 }
 
 /// What happens on the day that was given; else today, or on the day of the last change if that is later.
@@ -398,11 +431,12 @@ fn dated(
     today: Date,
     note: Option<&Text<1000>>,
 ) -> Result<Event, Problem> {
-    // It is in force at once, and what is in the history stays. Somewhere it is tomorrow already.
-    if given.is_some_and(|day| day > today.next()) {
+    let last = employee.employment_record_from.unwrap_or(today);
+    // It is in force at once, and what is in the history stays. Somewhere it is tomorrow already; and whoever comes
+    // later is moved on the first day.
+    if given.is_some_and(|day| day > today.next().max(last)) {
         return Err(Problem::invalid_field("/effectiveFrom", "in_future", "must not be after today"));
     }
-    let last = employee.employment_record_from.unwrap_or(today);
     Ok(Event { from: given.unwrap_or(today.max(last)), reason, note: note.cloned() })
 }
 

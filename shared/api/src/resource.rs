@@ -4,7 +4,7 @@ use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
-use nexo_domain::{Permission, UserId};
+use nexo_domain::{Date, Permission, UserId};
 use nexo_store::{Created, Entity, Idempotency, Input, Record, StoreError, TenantTable};
 use nexo_tenant_key::CursorKey;
 use serde::Serialize;
@@ -59,8 +59,8 @@ pub trait Resource: Record + Described {
     fn validate(&self, errors: &mut FieldErrors);
 
     /// Rules of what a record may become, for kinds that are bound ([`Record::BOUND`]).
-    fn validate_change(&self, before: &Self, errors: &mut FieldErrors) {
-        let _ = (before, errors);
+    fn validate_change(&self, before: &Self, today: Date, errors: &mut FieldErrors) {
+        let _ = (before, today, errors);
     }
 }
 
@@ -396,7 +396,7 @@ pub(crate) fn judge_change<R: Resource>(
 ) -> Result<(), Problem> {
     let mut errors = FieldErrors::default();
     input.fields.validate(&mut errors);
-    input.fields.validate_change(&current.input.fields, &mut errors);
+    input.fields.validate_change(&current.input.fields, table.now().date(), &mut errors);
     if let Some(private) = R::PRIVATE
         && !table.reaches(private.permission, current.input.owner_id)
     {
@@ -468,9 +468,11 @@ async fn with_current<R: Resource>(
     if !stale {
         return problem;
     }
+    // Who may write a record need not be one who may read it.
     let current = tenant.get_consistent::<R>(id).await;
-    match current.as_ref().map(|current| shown(tenant, current)) {
-        Ok(Ok(current)) => problem.with_current(&current),
+    let readable = current.ok().filter(|current| tenant.reaches(R::READ, current.input.owner_id));
+    match readable.as_ref().map(|current| shown(tenant, current)) {
+        Some(Ok(current)) => problem.with_current(&current),
         _ => problem,
     }
 }

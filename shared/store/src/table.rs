@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use nexo_domain::{Id, Permission, Reach, Timestamp, UserId};
+use nexo_domain::{Id, IdKind, Permission, Reach, Timestamp, UserId};
 use nexo_identity::Principal;
 use nexo_tenant_key::{Key, TenantScope};
 
@@ -100,27 +100,24 @@ impl TenantTable {
         self.live(self.read(&self.scope.record(id), true).await?)
     }
 
-    /// Records by their ids, each with what is there of it within the caller's reach, deleted ones left out.
+    /// What is above each of these records in their tree, whether they are deleted or beyond the caller's reach:
+    /// nothing else of them is told.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn several<R: Record>(
+    pub async fn above<K: IdKind>(
         &self,
-        ids: &[Id<R::Kind>],
-    ) -> Result<Vec<(Id<R::Kind>, Option<Entity<R>>)>, StoreError> {
-        let mut several = Vec::with_capacity(ids.len());
+        ids: &[Id<K>],
+        field: &str,
+    ) -> Result<Vec<(Id<K>, Option<Id<K>>)>, StoreError> {
+        let mut above = Vec::with_capacity(ids.len());
         for ids in ids.chunks(MOST_AT_ONCE) {
             let keys = ids.iter().map(|id| key_of(&self.scope.record(id))).collect();
             let found = batch(&self.store, self.credentials(), &self.request.meter, keys).await?;
-            for (id, item) in ids.iter().zip(found) {
-                let record = match self.live(item) {
-                    Err(StoreError::NotFound) => None,
-                    found => Some(found?),
-                };
-                several.push((*id, record));
-            }
+            let parent = |item: Item| Id::parse(item.get(field)?.as_s().ok()?).ok();
+            above.extend(ids.iter().copied().zip(found.into_iter().map(|item| item.and_then(parent))));
         }
-        Ok(several)
+        Ok(above)
     }
 
     /// Deletes a record: it leaves every list, its unique values are free for others, and it can be

@@ -28,6 +28,7 @@ use nexo_tenant_key::Key;
 use crate::error::sort;
 use crate::expression::Expression;
 use crate::meter::Units;
+use crate::pause::{ATTEMPTS, pause};
 use crate::record::{
     Beside, CLAIMS, Counter, Entity, Input, Item, Record, Reference, Target, Unique, attributes, claims,
     index_attributes, name_key,
@@ -67,9 +68,6 @@ struct With<'a> {
     /// The row of an import that it is for.
     noted: Option<Noted<'a>>,
 }
-
-/// How often a write is tried again when another one came between its reads and itself.
-const ATTEMPTS: usize = 4;
 
 /// What the members of a record's transaction are for.
 #[derive(Clone)]
@@ -158,7 +156,10 @@ impl TenantTable {
             }
             let refusals = match self.send(transaction, &stamp, attempt).await {
                 // Others count in the same records, and are soon done.
-                Err(StoreError::Busy) if R::BOUND => continue,
+                Err(StoreError::Busy) if R::BOUND => {
+                    pause(attempt).await?;
+                    continue;
+                }
                 sent => sent?,
             };
             let Some(refusals) = refusals else {
@@ -403,7 +404,10 @@ impl TenantTable {
             }
             let refusals = match self.send(transaction, stamp, attempt).await {
                 // Others count in the same records, and are soon done.
-                Err(StoreError::Busy) if R::BOUND => continue,
+                Err(StoreError::Busy) if R::BOUND => {
+                    pause(attempt).await?;
+                    continue;
+                }
                 sent => sent?,
             };
             let Some(refusals) = refusals else {

@@ -3,7 +3,7 @@
 use nexo_tests::{Company, Nexo};
 use serde_json::{Value, json};
 
-use super::{act, assert_invalid, at, department, employee_body, made, position};
+use super::{act, assert_invalid, at, day, department, employee_body, made, position};
 
 /// Employees, each led by the one of the number before the colon.
 async fn led(company: &Company<'_>, who: &[(&str, &str)]) -> Vec<Value> {
@@ -47,7 +47,7 @@ async fn a_chart_shows_who_leads_whom_in_one_call() {
     assert_eq!(reports(0, "?depth=all").await, "2(4(5()))3()");
     assert_eq!(reports(4, "?depth=all").await, "");
     // Whoever has left is not there, and whom they led is led from above.
-    assert_eq!(act(&company, &all[1], "terminate", &json!({"endDate": "9999-01-01"})).await.status, 200);
+    assert_eq!(act(&company, &all[1], "terminate", &json!({"endDate": day(&nexo, 0)})).await.status, 200);
     assert_eq!(chart().await, "1(3()4(5()))6()");
     assert_eq!(reports(0, "").await, "3()4()");
     assert_eq!(company.delete(&at("employees", &all[0])).await.status, 204);
@@ -60,6 +60,19 @@ async fn a_chart_shows_who_leads_whom_in_one_call() {
     company.get("/api/employees/org-chart?depth=all").await.assert_problem(400, "invalid_parameter");
     let gone = company.get("/api/employees/emp_01ARZ3NDEKTSV4RRFFQ69G5FAV/reports").await;
     gone.assert_problem(404, "not_found");
+}
+
+#[tokio::test]
+async fn whom_somebody_led_who_was_deleted_is_led_from_above() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let all = led(&company, &[("1", ""), ("2", "1"), ("3", "2"), ("4", "3")]).await;
+    for one in [1, 2] {
+        assert_eq!(company.delete(&at("employees", &all[one])).await.status, 204);
+    }
+    assert_eq!(outline(&company.get("/api/employees/org-chart").await.body["data"]), "1(4())");
+    let reports = company.get(&format!("{}/reports?depth=all", at("employees", &all[0]))).await;
+    assert_eq!(outline(&reports.body["data"]), "4()");
 }
 
 #[tokio::test]
@@ -121,7 +134,7 @@ async fn a_chart_has_fifty_levels_and_says_when_there_are_more() {
     assert_eq!(reports.body["isComplete"], true, "{reports:?}");
     // Several who have left, one above the other, are passed over.
     for one in &all[1..40] {
-        assert_eq!(act(&company, one, "terminate", &json!({"endDate": "9999-01-01"})).await.status, 200);
+        assert_eq!(act(&company, one, "terminate", &json!({"endDate": day(&nexo, 0)})).await.status, 200);
     }
     let chart = company.get("/api/employees/org-chart").await;
     assert_eq!(outline(&chart.body["data"]).matches('(').count(), 22, "{chart:?}");

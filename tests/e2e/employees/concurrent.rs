@@ -10,8 +10,9 @@ use super::{act, at, department, employee, position, records};
 
 const PEOPLE: usize = 4;
 
-/// What somebody does to an employee, and to which department, position or manager.
-type Step = (usize, u8, usize);
+/// What somebody does to an employee, to which department, position or manager, and on which day of the year in which
+/// all were hired on the 15th.
+type Step = (usize, u8, usize, u8);
 
 struct World<'a> {
     company: &'a Company<'a>,
@@ -38,22 +39,28 @@ impl<'a> World<'a> {
         Self { company, departments, positions, people }
     }
 
-    async fn apply(&self, (who, kind, which): Step) {
+    async fn apply(&self, (who, kind, which, day): Step) {
         let one = &self.people[who];
         let department = &self.departments[which % 2]["id"];
         let position = &self.positions[which % 3]["id"];
         let manager = &self.people[which % PEOPLE]["id"];
         let path = at("employees", one);
+        let day = format!("2026-01-{:02}", 14 + day);
+        let act = async |action: &str, body: Value| act(self.company, one, action, &body).await;
         let answer = match kind {
-            0 | 1 => {
-                let body = json!({"departmentId": department, "positionId": position});
-                act(self.company, one, "transfer", &body).await
+            0 => {
+                let body = json!({"departmentId": department, "positionId": position, "effectiveFrom": day});
+                act("transfer", body).await
             }
-            2 => act(self.company, one, "promote", &json!({"positionId": position})).await,
-            3 => act(self.company, one, "leave", &json!({})).await,
-            4 => act(self.company, one, "return", &json!({})).await,
-            5 => act(self.company, one, "terminate", &json!({"endDate": "9998-12-31"})).await,
-            6 => act(self.company, one, "rehire", &json!({"hireDate": "9999-01-01"})).await,
+            1 => {
+                let body = json!({"departmentId": department, "managerId": manager, "effectiveFrom": day});
+                act("transfer", body).await
+            }
+            2 => act("promote", json!({"positionId": position, "effectiveFrom": day})).await,
+            3 => act("leave", json!({"effectiveFrom": day})).await,
+            4 => act("return", json!({"effectiveFrom": day})).await,
+            5 => act("terminate", json!({"endDate": day})).await,
+            6 => act("rehire", json!({"hireDate": day, "managerId": manager})).await,
             7 | 8 => self.company.patch(&path, &json!({"managerId": manager})).await,
             9 => self.company.patch(&path, &json!({"departmentId": department})).await,
             10 => {
@@ -118,7 +125,7 @@ impl<'a> World<'a> {
 fn no_interleaving_breaks_an_employment_a_headcount_or_a_chart() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let nexo = runtime.block_on(Nexo::start());
-    let steps = prop::collection::vec((0..PEOPLE, 0_u8..12, 0_usize..12), 4..12);
+    let steps = prop::collection::vec((0..PEOPLE, 0_u8..12, 0_usize..12, 0_u8..12), 4..16);
     proptest!(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() }, |(steps in steps)| {
         runtime.block_on(async {
             let company = nexo.register().await;

@@ -4,7 +4,9 @@ use nexo_tests::table::ulid;
 use nexo_tests::{Company, Nexo};
 use serde_json::{Value, json};
 
-use super::{act, assert_invalid, at, department, employee, employee_body, history, now, position, records};
+use super::{
+    act, assert_invalid, at, day, department, employee, employee_body, history, now, position, records,
+};
 
 /// Two departments, two positions of room for five, and an employee of the first of each.
 async fn staffed(company: &Company<'_>) -> ([Value; 2], [Value; 2], Value) {
@@ -75,7 +77,7 @@ async fn a_put_or_patch_that_changes_the_employment_is_in_its_history() {
         (json!({"employmentType": "part_time"}), Some("title_change")),
         (json!({"status": "on_leave"}), Some("leave")),
         (json!({"status": "active"}), Some("return")),
-        (json!({"status": "terminated", "endDate": "9999-01-01"}), Some("termination")),
+        (json!({"status": "terminated", "endDate": day(&nexo, 0)}), Some("termination")),
         (json!({"departmentId": it["id"]}), None),
     ] {
         let answer = company.patch(&path, &patch).await;
@@ -147,13 +149,13 @@ async fn a_change_needs_its_state_and_must_be_one() {
     assert_invalid(&same, &[("/positionId", "unchanged")]);
     assert_eq!(act(&company, &one, "leave", &json!({})).await.status, 200);
     refused("leave", &json!({})).await;
-    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": "9999-01-01"})).await.status, 200);
+    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": day(&nexo, 0)})).await.status, 200);
     for (action, body) in [
         ("transfer", &transfer),
         ("promote", &promote),
         ("leave", &json!({})),
         ("return", &json!({})),
-        ("terminate", &json!({"endDate": "9999-02-01"})),
+        ("terminate", &json!({"endDate": day(&nexo, 1)})),
     ] {
         refused(action, body).await;
     }
@@ -162,10 +164,148 @@ async fn a_change_needs_its_state_and_must_be_one() {
     let stale = company
         .request(reqwest::Method::POST, &format!("{}/rehire", at("employees", &one)))
         .header("if-match", "\"1\"")
-        .json(&json!({"hireDate": "9999-01-02"}));
+        .json(&json!({"hireDate": day(&nexo, 1)}));
     let stale = nexo_tests::Answer::of(stale).await;
     stale.assert_problem(412, "stale_version");
     assert_eq!(stale.body["current"]["version"], 3);
+}
+
+#[tokio::test]
+async fn a_day_that_is_to_come_is_none_on_which_something_happened() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([it, hr], [dev, _], one) = staffed(&company).await;
+    let (transfer, terminate, rehire) = (
+        |later| json!({"departmentId": hr["id"], "effectiveFrom": day(&nexo, later)}),
+        |later| json!({"endDate": day(&nexo, later)}),
+        |later| json!({"hireDate": day(&nexo, later)}),
+    );
+    assert_invalid(&act(&company, &one, "transfer", &transfer(2)).await, &[("/effectiveFrom", "in_future")]);
+    assert_invalid(&act(&company, &one, "terminate", &terminate(2)).await, &[("/endDate", "in_future")]);
+    let leaves = json!({"status": "terminated", "endDate": day(&nexo, 90)});
+    let leaves = company.patch(&at("employees", &one), &leaves).await;
+    assert_invalid(&leaves, &[("/endDate", "in_future")]);
+    assert_eq!(act(&company, &one, "terminate", &terminate(0)).await.status, 200);
+    assert_invalid(&act(&company, &one, "rehire", &rehire(2)).await, &[("/hireDate", "in_future")]);
+    // Somewhere it is tomorrow already.
+    assert_eq!(act(&company, &one, "rehire", &rehire(1)).await.status, 200);
+    assert_eq!(act(&company, &one, "transfer", &transfer(1)).await.status, 200);
+
+    // Whoever comes later is moved, and leaves, on the first day at the earliest, and not later.
+    let mut body = employee_body("later", &it, &dev);
+    body["hireDate"] = json!(day(&nexo, 90));
+    let later = super::made(&company, "employees", &body).await;
+    assert_invalid(
+        &act(&company, &later, "transfer", &transfer(1)).await,
+        &[("/effectiveFrom", "invalid_range")],
+    );
+    assert_invalid(
+        &act(&company, &later, "transfer", &transfer(91)).await,
+        &[("/effectiveFrom", "in_future")],
+    );
+    assert_eq!(act(&company, &later, "transfer", &transfer(90)).await.status, 200);
+    assert_invalid(&act(&company, &later, "terminate", &terminate(91)).await, &[("/endDate", "in_future")]);
+    assert_eq!(act(&company, &later, "terminate", &terminate(90)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_manager_may_be_none_and_is_there_when_somebody_comes_back() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let ([_, hr], [_, lead], one) = staffed(&company).await;
+    let (it, dev) = (json!({"id": one["departmentId"]}), json!({"id": one["positionId"]}));
+    let boss = employee(&company, "boss", &it, &dev).await;
+    let other = employee(&company, "other", &it, &dev).await;
+    let led_by = async |action: &str, body: Value| {
+        let answer = act(&company, &one, action, &body).await;
+        assert_eq!(answer.status, 200, "{action} {body}: {answer:?}");
+        answer.body["managerId"].clone()
+    };
+    let to_lead = json!({"positionId": lead["id"], "managerId": boss["id"]});
+    assert_eq!(led_by("promote", to_lead).await, boss["id"]);
+    assert_eq!(led_by("transfer", json!({"departmentId": hr["id"]})).await, boss["id"]);
+    let back = json!({"departmentId": it["id"], "managerId": null});
+    assert_eq!(led_by("transfer", back).await, Value::Null);
+    assert_eq!(records(&company, &one).await.len(), 4);
+    let boss_again = company.patch(&at("employees", &one), &json!({"managerId": boss["id"]})).await;
+    assert_eq!(boss_again.status, 200);
+    assert_eq!(led_by("terminate", json!({"endDate": day(&nexo, 0)})).await, boss["id"]);
+    // Whoever has left, or is gone, leads nobody who comes back.
+    let rehire = json!({"hireDate": day(&nexo, 1)});
+    assert_eq!(act(&company, &boss, "terminate", &json!({"endDate": day(&nexo, 0)})).await.status, 200);
+    assert_invalid(&act(&company, &one, "rehire", &rehire).await, &[("/managerId", "not_open")]);
+    assert_eq!(company.delete(&at("employees", &boss)).await.status, 204);
+    assert_invalid(&act(&company, &one, "rehire", &rehire).await, &[("/managerId", "no_such_record")]);
+    let alone = json!({"hireDate": day(&nexo, 1), "managerId": null});
+    assert_eq!(led_by("rehire", alone).await, Value::Null);
+    assert_eq!(company.patch(&at("employees", &one), &json!({"managerId": other["id"]})).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_record_says_who_wrote_it_and_when() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (_, _, one) = staffed(&company).await;
+    let manager = company.colleague("manager").await;
+    assert_eq!(act(&manager, &one, "leave", &json!({})).await.status, 200);
+    let path = format!("{}/employment-records", at("employees", &one));
+    let records = company.get(&path).await.body["data"].clone();
+    assert_eq!(
+        (&records[0]["createdBy"], &records[0]["createdAt"]),
+        (&json!(company.user()), &one["createdAt"])
+    );
+    assert_eq!(records[1]["createdBy"], manager.user());
+    company.get(&format!("{path}?limit=1")).await.assert_problem(400, "invalid_parameter");
+}
+
+#[tokio::test]
+async fn whoever_comes_back_needs_a_seat_and_a_name() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (it, one_seat) = (department(&company, "IT", &Value::Null).await, position(&company, "One", 1).await);
+    let one = employee(&company, "1", &it, &one_seat).await;
+    let restored = async || company.post(&format!("{}/restore", at("employees", &one)), &json!({})).await;
+    let refused = |answer: &nexo_tests::Answer, at: &str, code: &str| {
+        assert!([409, 422].contains(&answer.status.as_u16()), "{answer:?}");
+        assert_eq!(answer.field_errors(), [(at.to_owned(), code.to_owned())], "{answer:?}");
+    };
+    let not_back = |answer: &nexo_tests::Answer, code: &str, field: &str| {
+        answer.assert_problem(409, code);
+        assert!(answer.body.to_string().contains(field), "{answer:?}");
+    };
+    // Frozen, and filled by another.
+    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": day(&nexo, 0)})).await.status, 200);
+    let rehire = json!({"hireDate": day(&nexo, 1)});
+    let set = async |collection: &str, record: &Value, body: Value| {
+        assert_eq!(company.patch(&at(collection, record), &body).await.status, 200, "{body}");
+    };
+    set("positions", &one_seat, json!({"status": "frozen"})).await;
+    refused(&act(&company, &one, "rehire", &rehire).await, "/positionId", "not_open");
+    set("positions", &one_seat, json!({"status": "open"})).await;
+    set("departments", &it, json!({"status": "inactive"})).await;
+    refused(&act(&company, &one, "rehire", &rehire).await, "/departmentId", "not_open");
+    set("departments", &it, json!({"status": "active"})).await;
+    let other = employee(&company, "2", &it, &one_seat).await;
+    refused(&act(&company, &one, "rehire", &rehire).await, "/positionId", "full");
+    assert_eq!(company.delete(&at("employees", &other)).await.status, 204);
+    assert_eq!(act(&company, &one, "rehire", &rehire).await.status, 200);
+
+    // The same of one who was deleted.
+    assert_eq!(company.delete(&at("employees", &one)).await.status, 204);
+    set("positions", &one_seat, json!({"status": "frozen"})).await;
+    not_back(&restored().await, "conflict", "positionId");
+    set("positions", &one_seat, json!({"status": "open"})).await;
+    let two_seats = position(&company, "Two", 2).await;
+    let mut twin = employee_body("3", &it, &two_seats);
+    twin["workEmail"] = one["workEmail"].clone();
+    let twin = super::made(&company, "employees", &twin).await;
+    not_back(&restored().await, "already_exists", "workEmail");
+    assert_eq!(company.delete(&at("employees", &twin)).await.status, 204);
+    assert_eq!(company.delete(&at("departments", &it)).await.status, 204);
+    not_back(&restored().await, "conflict", "departmentId");
+    assert_eq!(company.post(&format!("{}/restore", at("departments", &it)), &json!({})).await.status, 200);
+    assert_eq!(restored().await.status, 200);
+    assert_eq!(now(&company, "departments", &it).await["staff"], 1);
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ mod people;
 mod positions;
 mod private;
 
-use nexo_tests::{Answer, Company};
+use std::time::Duration;
+
+use nexo_tests::{Answer, Company, Nexo};
 use serde_json::{Value, json};
 
 pub(crate) use crate::clients::errors;
@@ -76,6 +78,11 @@ pub(crate) async fn records(company: &Company<'_>, one: &Value) -> Vec<(String, 
 pub(crate) fn history(records: &[(&str, &str, &str)]) -> Vec<(String, String, Option<String>)> {
     let end = |to: &str| (!to.is_empty()).then(|| to.to_owned());
     records.iter().map(|(reason, from, to)| ((*reason).to_owned(), (*from).to_owned(), end(to))).collect()
+}
+
+/// Today, and so many days later.
+pub(crate) fn day(nexo: &Nexo, later: u64) -> String {
+    nexo.clock.now().saturating_add(Duration::from_hours(24 * later)).date().to_string()
 }
 
 /// A record as it is now.

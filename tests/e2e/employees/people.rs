@@ -3,7 +3,7 @@
 use nexo_tests::Nexo;
 use serde_json::{Value, json};
 
-use super::{act, assert_invalid, at, department, employee, employee_body, made, now, position};
+use super::{act, assert_invalid, at, day, department, employee, employee_body, made, now, position};
 
 #[tokio::test]
 async fn an_employee_is_counted_where_it_works() {
@@ -46,7 +46,7 @@ async fn an_employee_is_counted_where_it_works() {
     assert_eq!(back.status, 200, "{back:?}");
     assert_eq!(counts().await, [2, 0, 2, 0]);
     // Whoever leaves, or is deleted, makes room.
-    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": "2026-12-31"})).await.status, 200);
+    assert_eq!(act(&company, &one, "terminate", &json!({"endDate": day(&nexo, 0)})).await.status, 200);
     assert_eq!(counts().await, [1, 0, 1, 0]);
     assert_eq!(company.delete(&at("employees", &one)).await.status, 204);
     assert_eq!(counts().await, [1, 0, 1, 0]);

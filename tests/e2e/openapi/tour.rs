@@ -425,15 +425,15 @@ async fn employees(nexo: &Nexo, judge: &mut Judge) {
     judge.judge(&Method::POST, "/api/employees", &made);
     let employee = format!("/api/employees/{}", made.body["id"].as_str().unwrap());
     for (action, body) in [
+        ("promote", json!({"positionId": lead, "effectiveFrom": "2026-02-01"})),
         ("promote", json!({"positionId": lead})),
-        ("promote", json!({"positionId": lead})),
-        ("transfer", json!({"departmentId": hr, "note": "As wished"})),
+        ("transfer", json!({"departmentId": hr, "effectiveFrom": "2026-03-01", "note": "As wished"})),
         ("transfer", json!({"department": hr})),
+        ("leave", json!({"effectiveFrom": "2026-04-01"})),
         ("leave", json!({})),
-        ("leave", json!({})),
-        ("return", json!({})),
-        ("terminate", json!({"endDate": "9998-12-31"})),
-        ("rehire", json!({"hireDate": "9999-01-01"})),
+        ("return", json!({"effectiveFrom": "2026-05-01"})),
+        ("terminate", json!({"endDate": "2026-05-31"})),
+        ("rehire", json!({"hireDate": "2026-06-01", "managerId": null})),
     ] {
         let path = format!("{employee}/{action}");
         judge.judge(&Method::POST, &path, &company.post(&path, &body).await);
@@ -472,7 +472,7 @@ async fn employees(nexo: &Nexo, judge: &mut Judge) {
         }
     }
     let mut whole = body.clone();
-    whole["hireDate"] = json!("9999-01-01");
+    whole["hireDate"] = json!("2026-06-01");
     send(judge, &company, &Method::PUT, &employee, Some(&whole), "").await;
     send(judge, &company, &Method::DELETE, &format!("/api/departments/{}", hr.as_str().unwrap()), None, "")
         .await;

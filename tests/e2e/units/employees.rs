@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{cost, measured};
-use crate::employees::{at, department, employee, employee_body, position};
+use crate::employees::{at, day, department, employee, employee_body, position};
 
 #[tokio::test]
 async fn an_employee_is_a_read_and_a_transaction() {
@@ -69,9 +69,9 @@ async fn an_employee_is_a_read_and_a_transaction() {
     assert_eq!(spent, read_and_written(CHANGE + 4.0 * COUNT));
     let (_, spent) = measured(&nexo, 200, act("leave", json!({}))).await;
     assert_eq!(spent, read_and_written(CHANGE));
-    let (_, spent) = measured(&nexo, 200, act("terminate", json!({"endDate": "9998-12-31"}))).await;
+    let (_, spent) = measured(&nexo, 200, act("terminate", json!({"endDate": day(&nexo, 0)}))).await;
     assert_eq!(spent, read_and_written(CHANGE + 2.0 * COUNT));
-    let (_, spent) = measured(&nexo, 200, act("rehire", json!({"hireDate": "9999-01-01"}))).await;
+    let (_, spent) = measured(&nexo, 200, act("rehire", json!({"hireDate": day(&nexo, 1)}))).await;
     // Nothing was open, so nothing is ended.
     assert_eq!(spent, read_and_written(CHANGE - 2.0 + 2.0 * COUNT));
 

@@ -5,8 +5,9 @@ use nexo_domain::{Id, IdKind, Kind};
 use nexo_tenant_key::Key;
 use serde::de::DeserializeOwned;
 
-use super::{ATTEMPTS, Note, Noted, Part};
+use super::{Note, Noted, Part};
 use crate::expression::Expression;
+use crate::pause::{ATTEMPTS, pause};
 use crate::range::range;
 use crate::record::{Beside, Entity, Record, Reference, SideChange, marked};
 use crate::table::Stamp;
@@ -70,6 +71,9 @@ impl TenantTable {
                     item.extend(key);
                     item.insert("version".into(), AttributeValue::N("1".into()));
                     item.extend(self.authorship(stamp).map(|(name, value)| (name.to_owned(), value)));
+                    for (first, last) in [("createdAt", "updatedAt"), ("createdBy", "updatedBy")] {
+                        item.extend(item.get(last).cloned().map(|value| (first.to_owned(), value)));
+                    }
                     transaction.put_new(Part::Side, item)?;
                 }
                 SideChange::End(field, value) => {
@@ -109,7 +113,10 @@ impl TenantTable {
                 self.note(&mut transaction, &Noted { note, before: None }, &key, current.version + 1)?;
             }
             let refusals = match self.send(transaction, &stamp, attempt).await {
-                Err(StoreError::Busy) => continue,
+                Err(StoreError::Busy) => {
+                    pause(attempt).await?;
+                    continue;
+                }
                 sent => sent?,
             };
             let Some(refusals) = refusals else { return Ok(()) };

@@ -88,7 +88,8 @@ impl TenantTable {
                     let reach = principal.reach(permission).ok_or(StoreError::NoSuchReference { field })?;
                     self.check_exists(transaction, reference, kind, owners(principal, reach));
                 }
-                Target::Parent if is_new => {
+                // Also one that was named before, if it could be as it is while it is so no more.
+                Target::Parent if is_new || reference.unless.is_some() => {
                     self.check_ancestors::<R>(transaction, record, reference).await?;
                 }
                 Target::Record(_) | Target::Within(..) | Target::Parent => {}
