@@ -16,6 +16,7 @@ mod refusal;
 mod signature;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,12 +25,14 @@ use axum::body::Body;
 use axum::routing::any;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use futures_util::stream;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
     IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, ORIGIN, RANGE,
 };
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
 use nexo_api::LogSink;
 use nexo_domain::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -37,6 +40,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, request_id};
+use crate::door::{BucketFault, Faults};
 use crate::gateway::cors::{CorsRules, is_preflight};
 use crate::issuer::{CallerIdentity, LocalIssuer, TokenError};
 use crate::policy::{self, Decision, Statement};
@@ -83,6 +87,7 @@ struct Inner {
     cors: Option<CorsRules>,
     objects: Objects,
     outbox: std::sync::OnceLock<Outbox>,
+    faults: Faults<BucketFault>,
 }
 
 impl BucketDoor {
@@ -107,8 +112,14 @@ impl BucketDoor {
                 cors: bucket.cors.as_ref().map(CorsRules::new),
                 objects: Objects::open(data)?,
                 outbox: std::sync::OnceLock::new(),
+                faults: Faults::default(),
             }),
         })
+    }
+
+    /// Makes calls fail.
+    pub fn faults(&self) -> &Faults<BucketFault> {
+        &self.inner.faults
     }
 
     /// Delivers the events of new objects from now on, and those left from before.
@@ -155,7 +166,7 @@ impl BucketDoor {
                 Refusal::new(403, "AccessForbidden", message).into_response(&id)
             }
         } else {
-            match inner.answer(&parts, body, &id).await {
+            match inner.answer_or_fail(&parts, body, &id).await {
                 Ok(response) => response,
                 Err(refusal) => refusal.into_response(&id),
             }
@@ -182,14 +193,39 @@ struct Permit {
 }
 
 impl Inner {
+    /// Answers, unless the call is to fail.
+    async fn answer_or_fail(&self, parts: &Parts, body: Body, id: &str) -> Result<Response<Body>, Refusal> {
+        match self.faults.next() {
+            None => self.answer(parts, body, id).await,
+            Some(BucketFault::SlowDown) => {
+                Err(Refusal::new(503, "SlowDown", "Please reduce your request rate."))
+            }
+            Some(BucketFault::Hang(how_long)) => {
+                tokio::time::sleep(how_long).await;
+                Err(Refusal::internal(&"no answer for a long time"))
+            }
+            Some(BucketFault::Cut) => {
+                let (answer, body) = self.answer(parts, body, id).await?.into_parts();
+                let body = body.collect().await.map_err(|error| Refusal::internal(&error))?.to_bytes();
+                // By its length, whoever reads it knows that there should have been more.
+                let half =
+                    stream::once(std::future::ready(Ok::<_, Infallible>(body.slice(..body.len() / 2))));
+                Ok(Response::from_parts(answer, Body::from_stream(half)))
+            }
+        }
+    }
+
     async fn answer(&self, parts: &Parts, body: Body, id: &str) -> Result<Response<Body>, Refusal> {
+        let begins =
+            parts.method == Method::POST && parameters(parts).iter().any(|(name, _)| name == "uploads");
+        if begins || upload_of(parts).is_some() {
+            self.end_unfinished().await?;
+        }
         match parts.method {
             Method::PUT if upload_of(parts).is_some() => self.put_part(parts, body, id).await,
             Method::PUT => self.put(parts, body, id).await,
             Method::POST if upload_of(parts).is_some() => self.complete(parts, body, id).await,
-            Method::POST if parameters(parts).iter().any(|(name, _)| name == "uploads") => {
-                self.begin(parts, id).await
-            }
+            Method::POST if begins => self.begin(parts, id).await,
             Method::DELETE if upload_of(parts).is_some() => self.abort(parts).await,
             Method::GET if self.key(parts)?.is_empty() => self.list(parts).await,
             Method::GET | Method::HEAD => self.get(parts),

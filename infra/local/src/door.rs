@@ -32,7 +32,7 @@ use crate::template::{ACCOUNT_ID, Template};
 use access::{Access, Keys};
 
 pub use connector::DoorConnector;
-pub use faults::{FailNth, Fault, Faults, ServiceError};
+pub use faults::{BucketFault, FailNth, Fault, Faults, ServiceError};
 pub use log::{DoorLog, StoreCall, StoreTotals};
 pub use serve::{ServeError, serve};
 

@@ -24,7 +24,7 @@ pub mod template;
 
 pub use bucket::BucketDoor;
 pub use clock::{Clock, system_clock};
-pub use door::{Door, DoorConnector, DoorLog, FailNth, Fault, Faults, ServiceError, StoreCall};
+pub use door::{BucketFault, Door, DoorConnector, DoorLog, FailNth, Fault, Faults, ServiceError, StoreCall};
 pub use engine::{Capacity, Engine, EngineError, Storage};
 pub use functions::{CONSUMERS, FUNCTIONS};
 pub use gateway::{FunctionHandle, Gateway, GatewayError, function};

@@ -334,7 +334,7 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 /// What is in a folder; nothing where there is none.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, Refusal> {
     match fs::read_dir(folder) {
         Ok(entries) => Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::listing::xml;
-use super::objects::{ABOUT, About, Draft, Expected, Objects, blocking, data, read_about};
+use super::objects::{ABOUT, About, Draft, Expected, Objects, blocking, data, entries, read_about};
 use super::refusal::Refusal;
 use super::signature::{hex, parameters};
 use super::{Inner, length_of, no_unknown_header, not_implemented, set, upload_of};
@@ -29,7 +29,29 @@ const MOST: u32 = 10_000;
 /// The longest list of parts, in bytes.
 const LONGEST_LIST: usize = 2 * 1024 * 1024;
 
+const DAY_MS: i64 = 24 * 3600 * 1000;
+
 impl Inner {
+    /// Ends uploads that nobody has put together in the time that the template's lifecycle gives them: so many days,
+    /// and until midnight.
+    ///
+    /// Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>.
+    pub(super) async fn end_unfinished(&self) -> Result<(), Refusal> {
+        let Some(days) = self.bucket.unfinished_days else { return Ok(()) };
+        let (objects, now) = (self.objects.clone(), self.now().as_millis());
+        blocking(move || {
+            let _moving = objects.moving();
+            for folder in entries(&objects.beside("uploads"))? {
+                let day = |about: About| about.modified.as_millis().div_euclid(DAY_MS);
+                if read_about(&folder)?.map(day).is_some_and(|day| (day + days + 1) * DAY_MS <= now) {
+                    objects.take(&folder)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// `CreateMultipartUpload`.
     pub(super) async fn begin(&self, parts: &Parts, id: &str) -> Result<Response<Body>, Refusal> {
         let permit = self.admit(parts, "s3:PutObject", &["uploads"])?;

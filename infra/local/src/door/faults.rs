@@ -1,4 +1,5 @@
-//! Failures on order, at the door of the table: what an engine on one machine never does by itself.
+//! Failures on order, at the doors of the table and of the bucket: what an engine on one machine never does by
+//! itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,31 +48,54 @@ pub enum Fault {
     TransactionConflict,
 }
 
+/// How a call to the bucket fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketFault {
+    /// `SlowDown` (503) is answered and nothing is executed; clients retry.
+    SlowDown,
+    /// Nothing comes for so long, then the call fails; nothing is executed.
+    Hang(Duration),
+    /// The answer's body ends half-way.
+    Cut,
+}
+
 /// Fail the nth call after [`Faults::arm`], counted from 1; retries and refused
 /// calls count too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FailNth {
+pub struct FailNth<F = Fault> {
     /// Which call; the next one is 1.
     pub n: u64,
     /// How it fails.
-    pub how: Fault,
+    pub how: F,
 }
 
 /// The plan of failures. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    state: Arc<Mutex<State>>,
+#[derive(Debug)]
+pub struct Faults<F = Fault> {
+    state: Arc<Mutex<State<F>>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    plan: Vec<FailNth>,
+#[derive(Debug)]
+struct State<F> {
+    plan: Vec<FailNth<F>>,
     calls: u64,
 }
 
-impl Faults {
+impl<F> Clone for Faults<F> {
+    fn clone(&self) -> Self {
+        Self { state: self.state.clone() }
+    }
+}
+
+impl<F> Default for Faults<F> {
+    fn default() -> Self {
+        Self { state: Arc::new(Mutex::new(State { plan: Vec::new(), calls: 0 })) }
+    }
+}
+
+impl<F: Copy> Faults<F> {
     /// Replaces the plan and counts calls from 1 again.
-    pub fn arm(&self, plan: impl IntoIterator<Item = FailNth>) {
+    pub fn arm(&self, plan: impl IntoIterator<Item = FailNth<F>>) {
         *self.state() = State { plan: plan.into_iter().collect(), calls: 0 };
     }
 
@@ -86,14 +110,14 @@ impl Faults {
     }
 
     /// Counts a call and says whether it is to fail.
-    pub(super) fn next(&self) -> Option<Fault> {
+    pub(crate) fn next(&self) -> Option<F> {
         let mut state = self.state();
         state.calls += 1;
         let n = state.calls;
         state.plan.iter().find(|fault| fault.n == n).map(|fault| fault.how)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<F>> {
         // A count and a list: whole again whatever panicked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,6 +16,8 @@ pub struct Bucket {
     pub arn: String,
     /// Cross-origin settings; without them no page may use it.
     pub cors: Option<Cors>,
+    /// The days after which an upload in parts ends that nobody has put together; `None` keeps it.
+    pub unfinished_days: Option<i64>,
 }
 
 pub(super) fn read(resolver: &Resolver<'_>) -> Result<Option<Bucket>, TemplateError> {
@@ -38,7 +40,26 @@ pub(super) fn read(resolver: &Resolver<'_>) -> Result<Option<Bucket>, TemplateEr
             }
         }
     };
-    Ok(Some(Bucket { name: resolver.physical_name(resource, 0)?, arn: resolver.arn(resource, 0)?, cors }))
+    let unfinished_days = match resolver.property(resource, "LifecycleConfiguration")? {
+        None => None,
+        Some(settings) => unfinished_days(&Object::new(
+            resolver.place(&[resource.id, "LifecycleConfiguration"]),
+            settings,
+        )?)?,
+    };
+    let (name, arn) = (resolver.physical_name(resource, 0)?, resolver.arn(resource, 0)?);
+    Ok(Some(Bucket { name, arn, cors, unfinished_days }))
+}
+
+/// The one rule of the lifecycle that is known locally.
+fn unfinished_days(lifecycle: &Object) -> Result<Option<i64>, TemplateError> {
+    for rule in lifecycle.objects("Rules")? {
+        if let Some(ends) = rule.optional_object("AbortIncompleteMultipartUpload")? {
+            let days = i64::try_from(ends.number("DaysAfterInitiation")?);
+            return days.map(Some).map_err(|error| ends.error(error.to_string()));
+        }
+    }
+    Ok(None)
 }
 
 fn cors(rule: &Object) -> Result<Cors, TemplateError> {
