@@ -101,30 +101,36 @@ impl Inspector {
             return Ok(Outcome::Known);
         }
         let Some(arrived) = self.bucket.look(object).await? else { return Ok(Outcome::Gone) };
-        let wrong = difference(&announced, &arrived);
+        let wrong = self.difference(object, &announced, &arrived).await?;
         let is_news = self.directory.finish(&object.account, &object.file, &announced, wrong).await?;
         Ok(if is_news { Outcome::Compared(wrong) } else { Outcome::Known })
+    }
+
+    /// What differs from what was announced. S3 refuses another size, type or digest already, by what the address was
+    /// signed for, but neither other first bytes nor other bytes in parts; and objects could come another way. The
+    /// digest comes last: for it a file that came in parts is read as a whole.
+    async fn difference(
+        &self,
+        object: &ArrivedObject,
+        announced: &Announced,
+        arrived: &Arrived,
+    ) -> Result<Option<QuarantineReason>, Failure> {
+        Ok(if arrived.size != announced.size {
+            Some(QuarantineReason::SizeDiffers)
+        } else if arrived.content_type != announced.content_type.as_str() {
+            Some(QuarantineReason::TypeDiffers)
+        } else if !announced.content_type.begins(&arrived.first_bytes) {
+            Some(QuarantineReason::ContentDiffers)
+        } else if !self.bucket.has_digest(object, arrived, &announced.sha256).await? {
+            Some(QuarantineReason::ChecksumDiffers)
+        } else {
+            None
+        })
     }
 
     fn say(&self, level: &str, message: &str, object: Option<&ArrivedObject>, cause: Option<&str>) {
         let file = object.map(|object| object.file.to_string());
         let line = json!({"level": level, "message": message, "fileId": file, "cause": cause});
         (self.log)(&line.to_string());
-    }
-}
-
-/// What differs from what was announced. S3 refuses all but the last already, by what the address was signed
-/// for; it is looked at again, because objects could come another way.
-fn difference(announced: &Announced, arrived: &Arrived) -> Option<QuarantineReason> {
-    if arrived.size != announced.size {
-        Some(QuarantineReason::SizeDiffers)
-    } else if !arrived.has_digest(&announced.sha256) {
-        Some(QuarantineReason::ChecksumDiffers)
-    } else if arrived.content_type != announced.content_type.as_str() {
-        Some(QuarantineReason::TypeDiffers)
-    } else if !announced.content_type.begins(&arrived.first_bytes) {
-        Some(QuarantineReason::ContentDiffers)
-    } else {
-        None
     }
 }

@@ -7,10 +7,10 @@
 //! | record | object | what becomes of it |
 //! | --- | --- | --- |
 //! | deleted for 30 days, or to be purged | any | erased and removed |
-//! | pending | there | looked at, as if its event had come |
-//! | pending for two days | none, or in parts | parts erased, then expired: its bytes count no more |
+//! | pending | there for 6 hours | looked at, as if its event had come |
+//! | pending for two days | none, or in parts | parts erased, looked for again, then expired: its bytes count no more |
 //! | available | none | quarantined as `missing`, and reported |
-//! | quarantined as `missing` | there again | looked at |
+//! | quarantined as `missing` | there again for 6 hours | looked at |
 //! | expired, or none at all | there for a day | put away: hidden now, gone with the bucket's old versions |
 
 use std::collections::VecDeque;
@@ -24,9 +24,15 @@ use serde_json::json;
 
 use crate::Sweeper;
 
-/// How long bytes are waited for, in milliseconds: an announcement can be repeated with its idempotency key for a day,
-/// its address is good for 15 minutes more, and what was begun by then takes its time.
+/// How long bytes are waited for at least, in milliseconds; a round a day makes it two to three days. An announcement
+/// can be repeated with its idempotency key for one day, parts can be put together for one and a half, and what was
+/// begun by then takes its time.
 const PENDING_MS: i64 = 2 * 24 * 3600 * 1000;
+
+/// How long an object that has arrived is left to its event, in milliseconds: for so long that is tried again
+/// (`FilesFunction` in `template.yaml`). To look at a file that came in parts it is read as a whole, and a round that does
+/// so gets to fewer others.
+const EVENT_MS: i64 = 6 * 3600 * 1000;
 
 /// How long an object stays that belongs to nothing, in milliseconds.
 const ORPHAN_MS: i64 = 24 * 3600 * 1000;
@@ -182,16 +188,11 @@ impl Sweeper {
             }
             return Ok(());
         };
-        let is_late = record.status == FileStatus::Pending && is_past(record.created_at, PENDING_MS);
-        if is_late || record.is_awaited() && found.is_some() {
-            let outcome = self.inspector.look_at(object).await?;
-            tally.looked_at += u64::from(matches!(outcome, Outcome::Compared(_)));
-            if outcome == Outcome::Gone && is_late {
-                // Parts that nobody puts together first: what is begun is not known of an expired file.
-                if let Some(upload) = &record.parts {
-                    self.bucket.abort(object, upload).await?;
-                }
-                tally.expired += u64::from(self.directory.expire(account, file).await?);
+        if found.is_none_or(|found| is_past(found.since, EVENT_MS)) {
+            if record.status == FileStatus::Pending && is_past(record.created_at, PENDING_MS) {
+                self.give_up(object, &record, tally).await?;
+            } else if record.is_awaited() && found.is_some() {
+                self.look_at(object, tally).await?;
             }
         }
         if record.is_to_be_purged(now) {
@@ -210,6 +211,30 @@ impl Sweeper {
             FileStatus::Available | FileStatus::Expired | FileStatus::Pending | FileStatus::Quarantined => {}
         }
         Ok(())
+    }
+
+    /// Gives up waiting for a file's bytes. First its upload in parts is ended, which is the same for as long as the
+    /// file lives: what was put together before is found then, and nothing is afterwards.
+    async fn give_up(
+        &self,
+        object: &ArrivedObject,
+        record: &Announced,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        if let Some(upload) = &record.parts {
+            self.bucket.abort(object, upload).await?;
+        }
+        if self.look_at(object, tally).await? == Outcome::Gone {
+            let expired = self.directory.expire(&object.account, &object.file).await?;
+            tally.expired += u64::from(expired);
+        }
+        Ok(())
+    }
+
+    async fn look_at(&self, object: &ArrivedObject, tally: &mut Tally) -> Result<Outcome, Failure> {
+        let outcome = self.inspector.look_at(object).await?;
+        tally.looked_at += u64::from(matches!(outcome, Outcome::Compared(_)));
+        Ok(outcome)
     }
 
     async fn put_away(&self, object: &ArrivedObject, tally: &mut Tally) -> Result<(), Failure> {

@@ -7,8 +7,8 @@ use nexo_api::{
     Access, Body, Code, FieldErrors, Id, Input, Operation, Problem, Tenant, Verb, answer, json, shape,
 };
 use nexo_domain::{FileId, FileStatus, Permission, kind};
-use nexo_files::{Announced, Bucket, Completed, LARGEST_WHOLE, PART};
-use nexo_store::StoreError;
+use nexo_files::{Bucket, Completed, PART};
+use nexo_store::Entity;
 use serde::{Deserialize, Serialize};
 
 use crate::file::{File, LARGEST};
@@ -42,8 +42,8 @@ pub(crate) const OPERATIONS: [Operation; 2] = [
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Parts {
-    /// The requests to make; null where the file has arrived or expired, or is uploaded as a whole, by the address
-    /// that its announcement was answered with.
+    /// The requests to make; null where the file has arrived, or is uploaded as a whole, by the address that its
+    /// announcement was answered with.
     upload: Option<Upload>,
 }
 
@@ -55,6 +55,10 @@ pub(crate) struct Complete {
     /// The `ETag` that each part was answered with, in their order.
     etags: Vec<String>,
 }
+
+/// How long after its announcement a file can be put together, in milliseconds: 36 hours. From 48 on the daily round
+/// ends its upload, and gives it up unless its bytes are there (`functions/sweep`).
+const LATE_MS: i64 = 36 * 3600 * 1000;
 
 /// The longest `ETag`, in bytes; S3's have 34.
 const LONGEST_ETAG: usize = 128;
@@ -80,27 +84,31 @@ impl Input for Complete {
     }
 }
 
-/// Signs the parts of a file that waits for its bytes. `begun` is the upload that is known; without one, it is begun.
-/// Of two that begin one at once, one is kept, and the bucket forgets the other within two days.
+/// Signs the parts of a file that waits for its bytes.
 pub(crate) async fn addresses(
     bucket: &Bucket,
     tenant: &Tenant,
     id: &FileId,
-    begun: Option<String>,
-    announced: &Announced,
+    upload: &str,
+    size: u64,
 ) -> Result<Option<Upload>, Problem> {
-    let upload = if let Some(upload) = begun {
-        upload
-    } else {
-        let made = bucket.begin_parts(tenant.scope(), id, announced.content_type).await;
-        let made = made.map_err(|error| Problem::unavailable(&error))?;
-        match tenant.keep_upload::<File>(id, &made).await {
-            Err(StoreError::NotFound) => return Ok(None),
-            kept => kept?,
-        }
-    };
-    let signed = bucket.parts(tenant.scope(), id, &upload, announced.size).await;
+    let signed = bucket.parts(tenant.scope(), id, upload, size).await;
     Ok(Upload::parts(signed.map_err(|error| Problem::internal(&error))?))
+}
+
+/// Refuses what would come too late for a file that waits for its bytes, and what comes for one that was given up.
+fn in_time(tenant: &Tenant, file: &Entity<File>) -> Result<(), Problem> {
+    let age_ms = tenant.now().as_millis() - file.created_at.as_millis();
+    match file.input.fields.status {
+        FileStatus::Expired => {
+            Err(Problem::new(Code::WrongState, "The file has not arrived in time. Announce it anew."))
+        }
+        FileStatus::Pending if age_ms >= LATE_MS => Err(Problem::new(
+            Code::WrongState,
+            "The file was announced more than 36 hours ago and is about to expire. Announce it anew.",
+        )),
+        FileStatus::Pending | FileStatus::Available | FileStatus::Quarantined => Ok(()),
+    }
 }
 
 /// `POST /api/uploads/{id}/parts`.
@@ -109,12 +117,14 @@ pub(crate) async fn address(
     tenant: Tenant,
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
-    let (file, begun) = tenant.upload_of::<File>(&id).await?;
-    let File { size, content_type, sha256, status, .. } = file.input.fields;
-    let upload = if status == FileStatus::Pending && size > LARGEST_WHOLE {
-        addresses(&bucket, &tenant, &id, begun, &Announced { size, content_type, sha256 }).await?
-    } else {
-        None
+    let (file, upload) = tenant.upload_of::<File>(&id).await?;
+    in_time(&tenant, &file)?;
+    let File { size, status, .. } = file.input.fields;
+    let upload = match upload {
+        Some(upload) if status == FileStatus::Pending => {
+            addresses(&bucket, &tenant, &id, &upload, size).await?
+        }
+        _ => None,
     };
     Ok(json(StatusCode::OK, &Parts { upload }))
 }
@@ -126,11 +136,12 @@ pub(crate) async fn complete(
     Id(id): Id<kind::File>,
     Body(Complete { etags }): Body<Complete>,
 ) -> Result<Response, Problem> {
-    let (file, begun) = tenant.upload_of::<File>(&id).await?;
+    let (file, upload) = tenant.upload_of::<File>(&id).await?;
+    in_time(&tenant, &file)?;
     if file.input.fields.status != FileStatus::Pending {
         return Ok(answer(StatusCode::OK, &file));
     }
-    let Some(upload) = begun else {
+    let Some(upload) = upload else {
         return Err(Problem::new(Code::Conflict, "The file is not uploaded in parts."));
     };
     let count = file.input.fields.size.div_ceil(PART);

@@ -219,14 +219,20 @@ pub(crate) async fn create(
         external_id: None,
         fields: File { name, content_type, size, sha256, category, links, status, quarantine_reason },
     };
-    let stored = tenant.create_stored(input, QUOTA, idempotency.as_ref()).await?;
-    let (id, begun) = (&stored.entity.id, begun(&tenant, &stored).await?);
-    let upload = match begun {
+    let id = tenant.new_id()?;
+    // Before the file counts: what fails here has taken no room, however often it is tried again.
+    let begun = if size > LARGEST_WHOLE {
+        let begun = bucket.begin_parts(tenant.scope(), &id, content_type).await;
+        Some(begun.map_err(|error| Problem::unavailable(&error))?)
+    } else {
+        None
+    };
+    let stored = tenant.create_stored(id, input, begun.as_deref(), QUOTA, idempotency.as_ref()).await?;
+    let id = &stored.entity.id;
+    let upload = match awaited(&tenant, &stored, begun).await? {
         None => None,
-        Some(begun) if size > LARGEST_WHOLE => {
-            parts::addresses(&bucket, &tenant, id, begun, &announced).await?
-        }
-        Some(_) => {
+        Some(Some(upload)) => parts::addresses(&bucket, &tenant, id, &upload, size).await?,
+        Some(None) => {
             let signed = bucket.upload(tenant.scope(), id, announced).await;
             Some(Upload::whole(signed.map_err(|error| Problem::internal(&error))?))
         }
@@ -240,13 +246,18 @@ pub(crate) async fn create(
     Ok(response)
 }
 
-/// The id of the upload in parts that was begun for a file that waits for its bytes; `None` when it does not wait.
-async fn begun(tenant: &Tenant, stored: &Created<File>) -> Result<Option<Option<String>>, Problem> {
+/// The id of the upload in parts of a file that waits for its bytes, if it comes so; `None` when it does not wait. Of a
+/// retry nobody hears what it has begun: that of the first is good still.
+async fn awaited(
+    tenant: &Tenant,
+    stored: &Created<File>,
+    begun: Option<String>,
+) -> Result<Option<Option<String>>, Problem> {
     if !stored.replayed {
-        return Ok(Some(None));
+        return Ok(Some(begun));
     }
     match tenant.upload_of::<File>(&stored.entity.id).await {
-        Ok((file, begun)) => Ok((file.input.fields.status == FileStatus::Pending).then_some(begun)),
+        Ok((file, upload)) => Ok((file.input.fields.status == FileStatus::Pending).then_some(upload)),
         Err(StoreError::NotFound) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -20,10 +20,12 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::primitives::AggregatedBytes;
 use aws_sdk_s3::types::{ChecksumMode, CompletedMultipartUpload, CompletedPart};
 use aws_sdk_s3::{Client, Config, config};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use nexo_api::Platform;
@@ -47,6 +49,17 @@ pub const PART: u64 = 64 * 1024 * 1024;
 
 /// Bytes that are read at once for a digest: so many are in memory.
 const CHUNK: u64 = 8 * 1024 * 1024;
+
+/// How often each of them is asked for at most.
+const ATTEMPTS: u32 = 3;
+
+/// How long a caller waits for parts to be put together, for which S3 takes its time. Together with [`LOOK`] and the
+/// table's 8 s it is less than the 25 s after which the function answers anyway. What goes on in S3 then is found by
+/// the caller's retry.
+const COMPLETE: Duration = Duration::from_secs(12);
+
+/// How long a caller waits to hear what became of them, where S3 does not know the upload any more.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// Where the bucket is and who the function itself is.
 pub struct BucketConfig {
@@ -93,10 +106,12 @@ pub struct Arrived {
     pub size: u64,
     /// The type it was stored with.
     pub content_type: String,
-    /// The SHA-256 that S3 has checked, in base64.
-    pub sha256: String,
+    /// The SHA-256 that S3 has checked, in base64; it knows none of what came in parts.
+    sha256: Option<String>,
     /// The first [`FileType::LOOKED_AT`] bytes, or all.
     pub first_bytes: Vec<u8>,
+    /// What tells it from any other object of this key.
+    etag: Option<String>,
 }
 
 /// What became of an upload in parts that was to be put together.
@@ -117,13 +132,6 @@ pub struct Found {
     pub file: FileId,
     /// Since when it is there.
     pub since: Timestamp,
-}
-
-impl Arrived {
-    /// Whether S3's digest is this one.
-    pub fn has_digest(&self, sha256: &Sha256) -> bool {
-        self.sha256 == STANDARD.encode(sha256.as_bytes())
-    }
 }
 
 /// The bucket did not do what was asked.
@@ -225,10 +233,11 @@ impl Bucket {
         Ok(signed(&request, expires_at))
     }
 
-    /// Begins the upload of a file in parts, and answers its id.
+    /// Begins the upload of a file in parts, and answers its id. One that nobody hears of costs nothing, and is ended
+    /// by the bucket.
     ///
     /// S3 is asked for no digest of the parts: it could only make one of digests, which is not the announced one.
-    /// [`Bucket::look`] makes that of the whole.
+    /// [`Bucket::has_digest`] makes that of the whole.
     ///
     /// # Errors
     /// When the bucket does not answer.
@@ -306,7 +315,7 @@ impl Bucket {
             .upload_id(upload)
             .if_none_match("*")
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build());
-        let patient = as_tenant(scope.credentials()).timeout_config(patience());
+        let patient = as_tenant(scope.credentials()).timeout_config(at_most(COMPLETE));
         let sent = request.customize().config_override(patient).send().await;
         let Err(error) = sent else { return Ok(Completed::Done) };
         match error.code() {
@@ -314,9 +323,14 @@ impl Bucket {
             Some("InvalidPart" | "InvalidPartOrder" | "EntityTooSmall") => Ok(Completed::Wrong),
             Some("NoSuchUpload" | "ConditionalRequestConflict") => {
                 let head = self.client.head_object().bucket(&self.name).key(key.as_str());
-                // Who may not list is told that all that is not there is forbidden.
-                let head = head.customize().config_override(as_tenant(scope.credentials())).send().await;
-                Ok(if head.is_ok() { Completed::Done } else { Completed::Over })
+                let brief = as_tenant(scope.credentials()).timeout_config(at_most(LOOK));
+                let head = head.customize().config_override(brief).send().await;
+                match head.map_err(|error| (status(&error), error)) {
+                    Ok(_) => Ok(Completed::Done),
+                    // Who may not list is told that all that is not there is forbidden.
+                    Err((Some(403 | 404), _)) => Ok(Completed::Over),
+                    Err((_, error)) => Err(sort("HeadObject", &error)),
+                }
             }
             _ => Err(sort("CompleteMultipartUpload", &error)),
         }
@@ -364,8 +378,7 @@ impl Bucket {
         Ok(signed(&request, expires_at))
     }
 
-    /// What has arrived; `None` when there is nothing. S3 knows no digest of what came in parts: that is read as a
-    /// whole, a little at a time.
+    /// What has arrived; `None` when there is nothing.
     ///
     /// # Errors
     /// When the bucket does not answer.
@@ -403,16 +416,68 @@ impl Bucket {
                 .map_err(|error| sort("GetObject", &error))?;
             first_bytes = part.body.collect().await.map_err(|error| fault("GetObject", &error))?.to_vec();
         }
-        let sha256 = match head.checksum_sha256() {
-            Some(sha256) => sha256.to_owned(),
-            None => STANDARD.encode(self.digest(key.as_str(), size, head.e_tag()).await?),
-        };
         Ok(Some(Arrived {
             size,
             content_type: head.content_type().unwrap_or_default().to_owned(),
-            sha256,
+            sha256: head.checksum_sha256().map(str::to_owned),
             first_bytes,
+            etag: head.e_tag().map(str::to_owned),
         }))
+    }
+
+    /// Whether what has arrived has this digest. S3 knows none of what came in parts: that is read as a whole, a
+    /// little at a time.
+    ///
+    /// # Errors
+    /// When the bucket does not answer, or there is another object by now.
+    pub async fn has_digest(
+        &self,
+        object: &ArrivedObject,
+        arrived: &Arrived,
+        sha256: &Sha256,
+    ) -> Result<bool, BucketError> {
+        if let Some(known) = &arrived.sha256 {
+            return Ok(*known == STANDARD.encode(sha256.as_bytes()));
+        }
+        let (mut hash, mut first) = (Digester::new(), 0);
+        while first < arrived.size {
+            let last = arrived.size.min(first + CHUNK) - 1;
+            hash.update(self.chunk(object, arrived.etag.as_deref(), first, last).await?.into_bytes());
+            first = last + 1;
+        }
+        let digest: [u8; 32] = hash.finalize().into();
+        Ok(digest == *sha256.as_bytes())
+    }
+
+    /// The bytes `first..=last` of the object with this `ETag`. A call that fails is made again by the SDK; one whose
+    /// bytes break off is made again here, so that of a large file not all is to be read again.
+    async fn chunk(
+        &self,
+        object: &ArrivedObject,
+        etag: Option<&str>,
+        first: u64,
+        last: u64,
+    ) -> Result<AggregatedBytes, BucketError> {
+        let mut attempts = 1;
+        loop {
+            let chunk = self
+                .client
+                .get_object()
+                .bucket(&self.name)
+                .key(object.key().as_str())
+                .set_if_match(etag.map(str::to_owned))
+                .range(format!("bytes={first}-{last}"))
+                .customize()
+                .config_override(self.as_function())
+                .send()
+                .await
+                .map_err(|error| sort("GetObject", &error))?;
+            match chunk.body.collect().await {
+                Ok(chunk) => return Ok(chunk),
+                Err(_) if attempts < ATTEMPTS => attempts += 1,
+                Err(error) => return Err(fault("GetObject", &error)),
+            }
+        }
     }
 
     /// Some bytes of a file, from `from` on and at most `most`: fewer at its end, none behind it. `None` when there is
@@ -446,29 +511,6 @@ impl Bucket {
             Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
             Err(error) => Err(sort("GetObject", &error)),
         }
-    }
-
-    /// The SHA-256 of an object, of this `ETag`.
-    async fn digest(&self, key: &str, size: u64, etag: Option<&str>) -> Result<[u8; 32], BucketError> {
-        let (mut hash, mut first) = (Digester::new(), 0);
-        while first < size {
-            let last = size.min(first + CHUNK) - 1;
-            let chunk = self
-                .client
-                .get_object()
-                .bucket(&self.name)
-                .key(key)
-                .set_if_match(etag.map(str::to_owned))
-                .range(format!("bytes={first}-{last}"))
-                .customize()
-                .config_override(self.as_function())
-                .send()
-                .await
-                .map_err(|error| sort("GetObject", &error))?;
-            hash.update(chunk.body.collect().await.map_err(|error| fault("GetObject", &error))?.into_bytes());
-            first = last + 1;
-        }
-        Ok(hash.finalize().into())
     }
 
     /// One page of an account's objects in the order of their keys, behind one of them, and the key that the next
@@ -589,12 +631,12 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-/// S3 takes its time to put parts together; a caller waits for the function's answer for 25 seconds.
-fn patience() -> TimeoutConfig {
+/// One attempt, and no longer than this.
+fn at_most(time: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(20))
-        .operation_timeout(Duration::from_secs(20))
+        .operation_attempt_timeout(time)
+        .operation_timeout(time)
         .build()
 }
 
@@ -606,6 +648,11 @@ fn lengths(size: u64) -> impl Iterator<Item = u64> {
 fn signed(request: &PresignedRequest, expires_at: Timestamp) -> Signed {
     let headers = request.headers().map(|(name, value)| (name.to_owned(), value.to_owned()));
     Signed { url: request.uri().to_owned(), headers: headers.collect(), expires_at }
+}
+
+/// The status that S3 answered.
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|answer| answer.status().as_u16())
 }
 
 fn fault(operation: &'static str, error: &dyn std::error::Error) -> BucketError {

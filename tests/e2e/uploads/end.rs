@@ -298,7 +298,7 @@ async fn a_round_reports_files_whose_bytes_are_gone_and_takes_them_back() {
 #[tokio::test]
 async fn a_round_looks_at_what_no_event_told_of() {
     let nexo = Nexo::start().await;
-    let company = nexo.register().await;
+    let mut company = nexo.register().await;
     let file = announced(&company, "a.pdf").await;
     nexo.settled().await;
     // The table is away for as long as the event is tried.
@@ -309,7 +309,11 @@ async fn a_round_looks_at_what_no_event_told_of() {
     nexo.door().faults().disarm();
     assert!(nexo.log().iter().any(|line| line.contains("gave up on an object's event")));
     assert_eq!(company.get(&path(&file)).await.body["status"], "pending");
+    nexo.clock.advance(5 * HOUR);
+    assert_eq!(nexo.sweep().await["lookedAt"], 0, "its event may still be tried");
+    nexo.clock.advance(HOUR);
     assert_eq!(nexo.sweep().await["lookedAt"], 1);
+    company.log_in().await;
     assert_eq!(company.get(&path(&file)).await.body["status"], "available");
 }
 

@@ -1,6 +1,11 @@
 //! Files over 100 MB, which come in parts.
 
+use std::time::Duration;
+
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::future::join_all;
+use nexo_local::{BucketFault, FailNth};
 use nexo_tests::table::ulid;
 use nexo_tests::{Answer, Company, Nexo};
 use reqwest::{Method, StatusCode};
@@ -9,7 +14,8 @@ use serde_json::{Value, json};
 use super::{PDF, announced, announcement, bucket_client, download, path, refusal, sha256, status};
 
 const MB: usize = 1024 * 1024;
-const DAY: i64 = 24 * 3600 * 1000;
+const HOUR: i64 = 3600 * 1000;
+const DAY: i64 = 24 * HOUR;
 
 /// Two parts: one of 64 MB, and the rest.
 const SIZE: usize = 100 * MB + 1;
@@ -55,6 +61,24 @@ async fn sent(upload: &Value, bytes: &[u8]) -> Vec<String> {
 
 async fn complete(company: &Company<'_>, file: &Value, etags: &[String]) -> Answer {
     company.post(&format!("{}/complete", path(file)), &json!({"etags": etags})).await
+}
+
+/// The id of an upload, as its addresses have it.
+fn id_of(upload: &Value) -> String {
+    let url = upload["parts"][0]["url"].as_str().unwrap();
+    url.split_once("uploadId=").unwrap().1.split('&').next().unwrap().to_owned()
+}
+
+fn key(company: &Company<'_>, file: &Value) -> String {
+    format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()))
+}
+
+/// Calls of the bucket that fail, from one to another.
+fn failing(
+    calls: std::ops::RangeInclusive<u64>,
+    how: BucketFault,
+) -> impl Iterator<Item = FailNth<BucketFault>> {
+    calls.map(move |n| FailNth { n, how })
 }
 
 async fn addresses(company: &Company<'_>, file: &Value) -> Value {
@@ -115,8 +139,8 @@ async fn a_file_is_put_together_of_its_parts_once() {
     assert_eq!((retried.status.as_u16(), &retried.body["status"]), (200, &json!("available")));
     assert_eq!(addresses(&company, &file).await, Value::Null);
     let (client, bucket) = bucket_client(&nexo, "SweepFunction").await;
-    let key = format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()));
-    let versions = client.list_object_versions().bucket(bucket).prefix(key).send().await.unwrap();
+    let prefix = key(&company, &file);
+    let versions = client.list_object_versions().bucket(bucket).prefix(prefix).send().await.unwrap();
     assert_eq!(versions.versions().len(), 1);
 
     let url = download(&company, &file).await.body["url"].as_str().unwrap().to_owned();
@@ -196,17 +220,18 @@ async fn credentials_of_an_account_begin_and_end_uploads_of_its_own_only() {
     let upload = begun.upload_id().unwrap();
     let put = client.upload_part().bucket(&bucket).key(&key).upload_id(upload).part_number(1);
     let etag = put.body(PDF.to_vec().into()).send().await.unwrap().e_tag().unwrap().to_owned();
-    let part = aws_sdk_s3::types::CompletedPart::builder().part_number(1).e_tag(etag).build();
-    let parts = aws_sdk_s3::types::CompletedMultipartUpload::builder().parts(part).build();
+    let part = CompletedPart::builder().part_number(1).e_tag(etag).build();
+    let parts = CompletedMultipartUpload::builder().parts(part).build();
     let complete = || {
         let complete = client.complete_multipart_upload().bucket(&bucket).key(&key).upload_id(upload);
         complete.multipart_upload(parts.clone())
     };
     assert!(complete().send().await.is_err(), "without a condition it could be written over");
     // Nor does an account end what was begun, or send a part under another key.
-    assert!(
-        client.abort_multipart_upload().bucket(&bucket).key(&key).upload_id(upload).send().await.is_err()
-    );
+    let abort = client.abort_multipart_upload().bucket(&bucket).key(&key).upload_id(upload).send();
+    let refused = abort.await.unwrap_err();
+    // S3 lets whoever has begun an upload end it: that no statement allows it is not enough.
+    assert!(refused.message().unwrap().contains("explicit deny"), "{refused:?}");
     let stray = client.upload_part().bucket(&bucket).key(format!("{key}y")).upload_id(upload).part_number(1);
     assert!(stray.body(PDF.to_vec().into()).send().await.is_err());
     complete().if_none_match("*").send().await.unwrap();
@@ -222,13 +247,9 @@ async fn a_retry_goes_on_with_the_same_upload() {
         let request = company.request(Method::POST, "/api/uploads").header("idempotency-key", "one");
         Answer::of(request.json(&of(&sha256(PDF)))).await
     };
-    let upload = |upload: &Value| {
-        let url = upload["parts"][0]["url"].as_str().unwrap().to_owned();
-        url.split_once("uploadId=").unwrap().1.split('&').next().unwrap().to_owned()
-    };
     let first = announce().await.body;
-    assert_eq!(upload(&announce().await.body["upload"]), upload(&first["upload"]));
-    assert_eq!(upload(&addresses(&company, &first).await), upload(&first["upload"]));
+    assert_eq!(id_of(&announce().await.body["upload"]), id_of(&first["upload"]));
+    assert_eq!(id_of(&addresses(&company, &first).await), id_of(&first["upload"]));
     // What is deleted waits for nothing.
     assert_eq!(company.delete(&path(&first)).await.status, 204);
     assert_eq!(announce().await.body["upload"], Value::Null);
@@ -254,14 +275,171 @@ async fn parts_of_a_file_that_expires_are_erased() {
     assert_eq!(nexo.sweep().await["expired"], 1);
     company.log_in().await;
     assert_eq!(status(&nexo, &company, &file).await.0, "expired");
-    assert_eq!(addresses(&company, &file).await, Value::Null);
+    company.post(&format!("{}/parts", path(&file)), &json!({})).await.assert_problem(409, "wrong_state");
+    complete(&company, &file, &["\"x\"".to_owned(), "\"y\"".to_owned()])
+        .await
+        .assert_problem(409, "wrong_state");
     // As a part that the bucket let in before.
-    let client = super::bucket::client(&nexo, &company).await;
+    assert_eq!(late_part(&nexo, &company, &file).await, 404);
+}
+
+/// What the bucket answers to a part of an upload that it may have ended.
+async fn late_part(nexo: &Nexo, company: &Company<'_>, file: &Value) -> u16 {
+    let client = super::bucket::client(nexo, company).await;
     let bucket = nexo.server().template().bucket.as_ref().unwrap().name.clone();
-    let url = file["upload"]["parts"][0]["url"].as_str().unwrap();
-    let upload = url.split_once("uploadId=").unwrap().1.split('&').next().unwrap();
-    let key = format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()));
-    let late = client.upload_part().bucket(bucket).key(key).upload_id(upload).part_number(2);
-    let refused = late.body(PDF.to_vec().into()).send().await.unwrap_err();
-    assert_eq!(refused.raw_response().unwrap().status().as_u16(), 404);
+    let late = client.upload_part().bucket(bucket).key(key(company, file));
+    let late = late.upload_id(id_of(&file["upload"])).part_number(2).body(PDF.to_vec().into());
+    late.send().await.map_or_else(|refused| refused.raw_response().unwrap().status().as_u16(), |_| 200)
+}
+
+/// Between what can be put together and what a round gives up there are hours.
+#[tokio::test]
+async fn a_file_is_put_together_within_a_day_and_a_half() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let bytes = bytes();
+    let file = announced_in_parts(&company, &sha256(&bytes)).await;
+    let late = announced_in_parts(&company, &sha256(&bytes)).await;
+    let (etags, late_etags) = (sent(&file["upload"], &bytes).await, sent(&late["upload"], &bytes).await);
+    nexo.clock.advance(36 * HOUR - 60_000);
+    company.log_in().await;
+    assert!(addresses(&company, &late).await["parts"].is_array());
+    assert_eq!(complete(&company, &file, &etags).await.status, 200);
+    assert_eq!(status(&nexo, &company, &file).await.0, "available");
+    nexo.clock.advance(60_000);
+    complete(&company, &late, &late_etags).await.assert_problem(409, "wrong_state");
+    company.post(&format!("{}/parts", path(&late)), &json!({})).await.assert_problem(409, "wrong_state");
+    // What was complete in time is answered so for ever.
+    assert_eq!(complete(&company, &file, &etags).await.status, 200);
+}
+
+/// Whatever the bucket was told between two calls of a round: what it has put together is not given up.
+#[tokio::test]
+async fn a_file_that_is_complete_while_it_is_given_up_is_kept() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let bytes = bytes();
+    // The first call is the list of objects.
+    for nth in 2..=3 {
+        let file = announced_in_parts(&company, &sha256(&bytes)).await;
+        let etags = sent(&file["upload"], &bytes).await;
+        nexo.settled().await;
+        nexo.clock.advance(2 * DAY);
+        company.log_in().await;
+        let client = super::bucket::client(&nexo, &company).await;
+        let bucket = nexo.server().template().bucket.as_ref().unwrap().name.clone();
+        let parts =
+            (1..).zip(&etags).map(|(n, etag)| CompletedPart::builder().part_number(n).e_tag(etag).build());
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build();
+        let complete = client.complete_multipart_upload().bucket(bucket).key(key(&company, &file));
+        let complete = complete.upload_id(id_of(&file["upload"])).if_none_match("*").multipart_upload(parts);
+
+        let faults = nexo.server().files().unwrap().faults();
+        faults.arm(failing(nth..=nth, BucketFault::Hang(Duration::from_hours(1))));
+        // The event of the object finds no table, as if it were late: only the round looks at it.
+        let meanwhile = async {
+            while faults.calls() < nth {
+                tokio::task::yield_now().await;
+            }
+            let away = nexo_local::Fault::BeforeExecution(nexo_local::ServiceError::InternalServerError);
+            nexo.door().faults().arm((1..=50).map(|n| FailNth { n, how: away }));
+            let completed = complete.send().await.is_ok();
+            nexo.settled().await;
+            nexo.door().faults().disarm();
+            completed
+        };
+        let (swept, is_complete) = tokio::join!(nexo.sweep(), meanwhile);
+        faults.disarm();
+        let expected = if is_complete { "available" } else { "expired" };
+        assert_eq!(status(&nexo, &company, &file).await.0, expected, "call {nth}: {swept}");
+        assert_eq!(is_complete, nth == 2, "its upload is ended before it is looked for");
+    }
+}
+
+/// Of a file that is not announced in the end, no byte counts.
+#[tokio::test]
+async fn a_file_whose_upload_cannot_be_begun_takes_no_room() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let announce = async |key: Option<&str>| {
+        let mut request = company.request(Method::POST, "/api/uploads");
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        Answer::of(request.json(&of(&sha256(PDF)))).await
+    };
+    let counted = async || nexo.item(&company, "STO", "STO").await["bytes"]["N"].clone();
+    let faults = nexo.server().files().unwrap().faults();
+    for (number, key) in [(1, None), (2, Some("one"))] {
+        let before = counted().await;
+        for _ in 0..2 {
+            faults.arm(failing(1..=3, BucketFault::SlowDown));
+            announce(key).await.assert_problem(503, "unavailable");
+            faults.disarm();
+            assert_eq!(counted().await, before);
+        }
+        let answer = announce(key).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        assert_eq!(counted().await, json!((SIZE * number).to_string()));
+        let first = put(&answer.body["upload"]["parts"][1], vec![b'.'; 36 * MB + 1]).await;
+        assert_eq!(first.status(), StatusCode::OK);
+    }
+    assert_eq!(company.get("/api/uploads").await.body["data"].as_array().unwrap().len(), 2);
+}
+
+/// That the bucket does not answer is no reason to announce a file anew.
+#[tokio::test]
+async fn an_upload_is_over_only_where_the_bucket_says_so() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let file = announced_in_parts(&company, &sha256(PDF)).await;
+    let etags = ["\"x\"".to_owned(), "\"y\"".to_owned()];
+    let (client, bucket) = bucket_client(&nexo, "SweepFunction").await;
+    let end = client.abort_multipart_upload().bucket(bucket).key(key(&company, &file));
+    end.upload_id(id_of(&file["upload"])).send().await.unwrap();
+    let faults = nexo.server().files().unwrap().faults();
+    // The first call finds no upload, the second looks for the object.
+    faults.arm(failing(2..=4, BucketFault::SlowDown));
+    complete(&company, &file, &etags).await.assert_problem(503, "unavailable");
+    faults.disarm();
+    complete(&company, &file, &etags).await.assert_problem(409, "conflict");
+}
+
+/// Of a gigabyte not all is to be read again because a connection broke off.
+#[tokio::test]
+async fn bytes_that_break_off_are_read_again_and_a_wrong_type_is_seen_before() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let bytes = bytes();
+    let faults = nexo.server().files().unwrap().faults();
+    let looked = async |file: &Value, bytes: &[u8]| {
+        let etags = sent(&file["upload"], bytes).await;
+        // The call that completes it, one for what is there, one for its first bytes, 13 for all of them.
+        faults.arm([5, 6, 9].map(|n| FailNth { n, how: BucketFault::Cut }));
+        assert_eq!(complete(&company, file, &etags).await.status, 200);
+        let status = status(&nexo, &company, file).await;
+        let calls = faults.calls();
+        faults.disarm();
+        (status, calls)
+    };
+    let right = announced_in_parts(&company, &sha256(&bytes)).await;
+    assert_eq!(looked(&right, &bytes).await, (("available".to_owned(), Value::Null), 3 + 13 + 3));
+    let wrong = announced_in_parts(&company, &sha256(&bytes)).await;
+    let other = vec![b'.'; SIZE];
+    let kept_back = ("quarantined".to_owned(), json!("content_differs"));
+    assert_eq!(looked(&wrong, &other).await, (kept_back, 3));
+}
+
+/// As the lifecycle of the template says, should no round come.
+#[tokio::test]
+async fn the_bucket_ends_what_nobody_puts_together() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let file = announced_in_parts(&company, &sha256(PDF)).await;
+    nexo.clock.advance(3 * DAY - HOUR);
+    company.log_in().await;
+    assert_eq!(late_part(&nexo, &company, &file).await, 200);
+    nexo.clock.advance(DAY + HOUR);
+    company.log_in().await;
+    assert_eq!(late_part(&nexo, &company, &file).await, 404);
 }

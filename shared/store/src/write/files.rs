@@ -5,7 +5,7 @@
 //! over the bound, however many come at once, and no retry counts twice.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{FileStatus, Id};
+use nexo_domain::{FileStatus, Id, IdKind};
 use nexo_tenant_key::Key;
 
 use super::idempotency::replay;
@@ -54,22 +54,36 @@ pub(crate) const PARTS: &str = "parts";
 pub const PURGE_AT: &str = "purgeAt";
 
 impl TenantTable {
-    /// Creates a record whose object is yet to come, and counts its bytes.
+    /// The id of a record that is about to be made.
+    ///
+    /// # Errors
+    /// When the operating system gives no random bytes.
+    pub fn new_id<K: IdKind>(&self) -> Result<Id<K>, StoreError> {
+        Ok(self.store.clock.mint()?)
+    }
+
+    /// Creates a record whose object is yet to come, and counts its bytes. `upload` is the id of the upload in parts
+    /// that was begun for it, if it comes so. It stays the same, and callers see it in addresses only.
     ///
     /// # Errors
     /// [`StoreError::OverQuota`] when the account's objects would take more than `most` bytes;
     /// [`StoreError::NoSuchReference`], [`StoreError::KeyReused`].
     pub async fn create_stored<R: Stored>(
         &self,
+        id: Id<R::Kind>,
         input: Input<R>,
+        upload: Option<&str>,
         most: u64,
         idempotency: Option<&Idempotency>,
     ) -> Result<Created<R>, StoreError> {
         self.may_assign(input.owner_id)?;
         let stamp = self.stamp()?;
-        let entity = self.first_version(self.store.clock.mint()?, stamp.now, input);
+        let entity = self.first_version(id, stamp.now, input);
         let key = self.scope.record(&entity.id);
         let mut item = entity.to_item(&key)?;
+        if let Some(upload) = upload {
+            item.insert(PARTS.into(), AttributeValue::S(upload.to_owned()));
+        }
         for (name, value) in self.authorship(&stamp) {
             item.insert(name.into(), value);
         }
@@ -111,7 +125,7 @@ impl TenantTable {
         Err(StoreError::Busy)
     }
 
-    /// A live record as it is after all writes, and the id of its upload in parts if one was begun.
+    /// A live record as it is after all writes, and the id of its upload in parts if it comes so.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -122,21 +136,6 @@ impl TenantTable {
         let item = self.read(&self.scope.record(id), true).await?;
         let parts = item.as_ref().and_then(parts);
         Ok((self.live(item)?, parts))
-    }
-
-    /// Keeps the id of a record's upload in parts, unless another one was kept before. Answers the one that is. It
-    /// is nothing that callers see, so the version stays.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] also when nobody waits for the object any more.
-    pub async fn keep_upload<R: Stored>(&self, id: &Id<R::Kind>, upload: &str) -> Result<String, StoreError> {
-        let mut change = Expression::new();
-        change.set(PARTS, AttributeValue::S(upload.to_owned())).if_absent(PARTS).if_absent("deletedAt");
-        change.if_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
-        match self.update(&self.scope.record(id), &change).await? {
-            Updated::Done(_) => Ok(upload.to_owned()),
-            Updated::Refused(item) => item.as_ref().and_then(parts).ok_or(StoreError::NotFound),
-        }
     }
 
     /// Changes a record by a rule; what it is linked to from now on must exist.
