@@ -10,6 +10,7 @@
 mod event;
 mod round;
 
+pub use files::Scanner;
 use files::{Failure, Inspector};
 use nexo_api::{LogSink, Platform, StreamAnswer};
 use nexo_domain::{Kind, kind};
@@ -32,11 +33,11 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// A sweeper of `bucket`, with the platform's table, clock and log.
-    pub fn new(platform: &Platform, bucket: Bucket) -> Self {
+    /// A sweeper of `bucket`, with the platform's table, clock and log, that looks at what no event told of.
+    pub fn new(platform: &Platform, bucket: Bucket, scanner: Scanner) -> Self {
         Self {
             directory: platform.directory(&Meter::default()),
-            inspector: Inspector::new(platform, bucket.clone()),
+            inspector: Inspector::new(platform, bucket.clone(), scanner),
             bucket,
             clock: platform.clock.clone(),
             log: platform.log.clone(),

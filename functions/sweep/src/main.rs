@@ -3,10 +3,11 @@
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use nexo_api::Platform;
 use nexo_files::Bucket;
-use sweep::{Event, Sweeper};
+use sweep::{Event, Scanner, Sweeper};
 
 fn main() -> Result<(), Error> {
-    let sweeper = Sweeper::new(&Platform::from_env(), Bucket::from_env());
+    let scanner = Scanner::of(&Platform::required_variable("NEXO_MALWARE_SCAN"));
+    let sweeper = Sweeper::new(&Platform::from_env(), Bucket::from_env(), scanner);
     // A sandbox has one event at a time: one thread is all there is to use.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sweep = async |event: LambdaEvent<Event>| sweeper.handle(event.payload).await.map_err(Error::from);

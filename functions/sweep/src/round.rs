@@ -10,6 +10,7 @@
 //! | pending | there for 6 hours | looked at, as if its event had come |
 //! | pending for two days | none, or in parts | parts erased, looked for again, then expired: its bytes count no more |
 //! | available | none | quarantined as `missing`, and reported |
+//! | scanning for a day | any | quarantined as `not_scanned`, and reported |
 //! | quarantined as `missing` | there again for 6 hours | looked at |
 //! | expired, or none at all | there for a day | put away: hidden now, gone with the bucket's old versions |
 
@@ -18,7 +19,7 @@ use std::collections::VecDeque;
 use files::{Failure, Outcome};
 use nexo_domain::{AccountId, FileId, FileStatus, QuarantineReason, Timestamp};
 use nexo_files::Found;
-use nexo_store::Announced;
+use nexo_store::{Announced, Finding};
 use nexo_tenant_key::ArrivedObject;
 use serde_json::json;
 
@@ -33,6 +34,9 @@ const PENDING_MS: i64 = 2 * 24 * 3600 * 1000;
 /// (`FilesFunction` in `template.yaml`). To look at a file that came in parts it is read as a whole, and a round that does
 /// so gets to fewer others.
 const EVENT_MS: i64 = 6 * 3600 * 1000;
+
+/// How long a verdict on malware is waited for, in milliseconds. It takes effect later too.
+const SCAN_MS: i64 = 24 * 3600 * 1000;
 
 /// How long an object stays that belongs to nothing, in milliseconds.
 const ORPHAN_MS: i64 = 24 * 3600 * 1000;
@@ -49,6 +53,7 @@ struct Tally {
     looked_at: u64,
     expired: u64,
     missing: u64,
+    unscanned: u64,
     put_away: u64,
 }
 
@@ -201,14 +206,25 @@ impl Sweeper {
         }
         match record.status {
             FileStatus::Available if found.is_none() && self.bucket.look(object).await?.is_none() => {
-                let missing = Some(QuarantineReason::Missing);
+                let missing = Finding::Quarantined(QuarantineReason::Missing);
                 if self.directory.finish(account, file, &record, missing).await? {
                     self.say("ERROR", "file without its object", &json!({"fileId": file.to_string()}));
                     tally.missing += 1;
                 }
             }
+            FileStatus::Scanning if is_past(found.map_or(record.created_at, |it| it.since), SCAN_MS) => {
+                let unscanned = Finding::Quarantined(QuarantineReason::NotScanned);
+                if self.directory.finish(account, file, &record, unscanned).await? {
+                    self.say("ERROR", "file without a scan", &json!({"fileId": file.to_string()}));
+                    tally.unscanned += 1;
+                }
+            }
             FileStatus::Expired if is_old => self.put_away(object, tally).await?,
-            FileStatus::Available | FileStatus::Expired | FileStatus::Pending | FileStatus::Quarantined => {}
+            FileStatus::Available
+            | FileStatus::Expired
+            | FileStatus::Pending
+            | FileStatus::Quarantined
+            | FileStatus::Scanning => {}
         }
         Ok(())
     }
@@ -233,7 +249,7 @@ impl Sweeper {
 
     async fn look_at(&self, object: &ArrivedObject, tally: &mut Tally) -> Result<Outcome, Failure> {
         let outcome = self.inspector.look_at(object).await?;
-        tally.looked_at += u64::from(matches!(outcome, Outcome::Compared(_)));
+        tally.looked_at += u64::from(matches!(outcome, Outcome::Found(_)));
         Ok(outcome)
     }
 
@@ -245,10 +261,10 @@ impl Sweeper {
     }
 
     fn report(&self, message: &str, tally: &Tally) {
-        let Tally { accounts, files, purged, looked_at, expired, missing, put_away } = tally;
+        let Tally { accounts, files, purged, looked_at, expired, missing, unscanned, put_away } = tally;
         let counts = json!({
             "accounts": accounts, "files": files, "purged": purged, "lookedAt": looked_at, "expired": expired,
-            "missing": missing, "putAway": put_away,
+            "missing": missing, "unscanned": unscanned, "putAway": put_away,
         });
         self.say("INFO", message, &counts);
     }

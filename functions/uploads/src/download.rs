@@ -39,18 +39,15 @@ pub(crate) async fn download(
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
     let file = tenant.get::<File>(&id).await?.input.fields;
-    match file.status {
-        FileStatus::Available => {}
-        FileStatus::Pending => return Err(Problem::new(Code::Conflict, "The file has not arrived yet.")),
-        FileStatus::Expired => {
-            return Err(Problem::new(Code::Conflict, "The file has not arrived in time."));
-        }
-        FileStatus::Quarantined => {
-            return Err(Problem::new(
-                Code::Conflict,
-                "The file is not what was announced, and is kept back.",
-            ));
-        }
+    let why_not = match file.status {
+        FileStatus::Available => None,
+        FileStatus::Pending => Some("The file has not arrived yet."),
+        FileStatus::Scanning => Some("The file is being looked at for malware."),
+        FileStatus::Expired => Some("The file has not arrived in time."),
+        FileStatus::Quarantined => Some("The file is kept back: its `quarantineReason` says why."),
+    };
+    if let Some(why_not) = why_not {
+        return Err(Problem::new(Code::Conflict, why_not));
     }
     let signed = bucket.download(tenant.scope(), &id, &file.name, file.content_type).await;
     let signed = signed.map_err(|error| Problem::internal(&error))?;

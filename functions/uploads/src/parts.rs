@@ -107,7 +107,9 @@ fn in_time(tenant: &Tenant, file: &Entity<File>) -> Result<(), Problem> {
             Code::WrongState,
             "The file was announced more than 36 hours ago and is about to expire. Announce it anew.",
         )),
-        FileStatus::Pending | FileStatus::Available | FileStatus::Quarantined => Ok(()),
+        FileStatus::Pending | FileStatus::Scanning | FileStatus::Available | FileStatus::Quarantined => {
+            Ok(())
+        }
     }
 }
 

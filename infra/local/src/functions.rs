@@ -57,10 +57,13 @@ pub type MakeConsumer = fn(&Surroundings<'_>) -> Result<FunctionHandle, String>;
 /// `template.yaml`.
 pub const CONSUMERS: &[(&str, MakeConsumer)] = &[
     ("FilesFunction", |surroundings| {
-        let inspector = Arc::new(files::Inspector::new(surroundings.platform, surroundings.bucket.clone()));
+        let bucket = surroundings.bucket.clone();
+        let inspector =
+            files::Inspector::new(surroundings.platform, bucket, scanner(surroundings.environment));
+        let inspector = Arc::new(inspector);
         Ok(fallible(move |event| {
             let inspector = inspector.clone();
-            async move { inspector.inspect(event).await }
+            async move { inspector.handle(event).await }
         }))
     }),
     ("ImporterFunction", |surroundings| {
@@ -82,13 +85,20 @@ pub const CONSUMERS: &[(&str, MakeConsumer)] = &[
         }))
     }),
     ("SweepFunction", |surroundings| {
-        let sweeper = Arc::new(sweep::Sweeper::new(surroundings.platform, surroundings.bucket.clone()));
+        let bucket = surroundings.bucket.clone();
+        let sweeper = sweep::Sweeper::new(surroundings.platform, bucket, scanner(surroundings.environment));
+        let sweeper = Arc::new(sweeper);
         Ok(fallible(move |event| {
             let sweeper = sweeper.clone();
             async move { sweeper.handle(event).await }
         }))
     }),
 ];
+
+/// Who looks for malware, as a function's environment says.
+fn scanner(environment: &Environment) -> files::Scanner {
+    files::Scanner::of(environment.get("NEXO_MALWARE_SCAN").map_or("none", String::as_str))
+}
 
 /// The bucket, as a function's environment names it.
 pub(crate) fn bucket(

@@ -25,10 +25,12 @@ word_enum! {
 word_enum! {
     /// Where a file stands.
     #[derive(Default)]
-    pub enum FileStatus ("unknown_status", "one of pending, available, quarantined, expired") {
+    pub enum FileStatus ("unknown_status", "one of pending, scanning, available, quarantined, expired") {
         /// Its bytes have not arrived, or were not looked at yet.
         #[default]
         Pending = "pending",
+        /// Its bytes are what was announced, and are being looked at for malware.
+        Scanning = "scanning",
         /// Its bytes are what was announced: it can be downloaded.
         Available = "available",
         /// Its bytes are something else, or gone. Nobody gets them.
@@ -40,7 +42,7 @@ word_enum! {
 
 word_enum! {
     /// What was found to be wrong with a file's bytes.
-    pub enum QuarantineReason ("unknown_reason", "one of size_differs, checksum_differs, type_differs, content_differs, missing") {
+    pub enum QuarantineReason ("unknown_reason", "one of size_differs, checksum_differs, type_differs, content_differs, malware, not_scanned, missing") {
         /// There are more or fewer than announced.
         SizeDiffers = "size_differs",
         /// Their SHA-256 is not the one announced.
@@ -49,6 +51,10 @@ word_enum! {
         TypeDiffers = "type_differs",
         /// The first of them are not those of the announced type.
         ContentDiffers = "content_differs",
+        /// They are, or hold, what harms.
+        Malware = "malware",
+        /// Whether they do could not be found out: they are too many or encrypted, or the scan failed.
+        NotScanned = "not_scanned",
         /// They were there, and are not any more.
         Missing = "missing",
     }

@@ -35,7 +35,7 @@ pub use access::{Access, Candidate, Organization, Team};
 pub(crate) use access::{TeamMembers, still_active_with};
 pub use activity::Told;
 pub use factors::{Factors, Passkey, PendingTotp, Totp};
-pub use files::Announced;
+pub use files::{Announced, Finding};
 pub(crate) use invitations::INVITATION_LINK;
 pub use invitations::PendingInvitation;
 pub use logins::{AttemptCount, Attempts, Login, LoginView, NewAccount, NewUser};

@@ -32,10 +32,10 @@ mod write;
 pub use api_keys::StoredKey;
 pub use client::{Store, StoreConfig, of_tenant};
 pub use directory::{
-    Access, Announced, AttemptCount, Attempts, Candidate, Directory, Factors, Login, LoginUse, LoginView,
-    NewAccount, NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail, PendingInvitation,
-    PendingRegistration, PendingReset, PendingTotp, Profile, ProfileChange, Proof, ProvenSession, Rotation,
-    Session, SessionUse, Side, Spent, Team, Told, Totp, Used,
+    Access, Announced, AttemptCount, Attempts, Candidate, Directory, Factors, Finding, Login, LoginUse,
+    LoginView, NewAccount, NewUser, Organization, Outgoing, Passkey, Pending, PendingEmail,
+    PendingInvitation, PendingRegistration, PendingReset, PendingTotp, Profile, ProfileChange, Proof,
+    ProvenSession, Rotation, Session, SessionUse, Side, Spent, Team, Told, Totp, Used,
 };
 pub use error::StoreError;
 pub use events::{Actor, EventPage, EventQuery, SecurityEvent};

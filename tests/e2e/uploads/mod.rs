@@ -7,6 +7,7 @@ mod end;
 mod large;
 mod parts;
 mod records;
+mod scan;
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;

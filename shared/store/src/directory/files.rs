@@ -18,6 +18,9 @@ use crate::transaction::Transaction;
 use crate::write::{ASKED, BYTES, PURGE, PURGE_AT, SETTLED_AT, SETTLING_SECONDS};
 use crate::{StoreError, TenantTable};
 
+/// The attribute with what is wrong with a file.
+const REASON: &str = "quarantineReason";
+
 /// Items of one page.
 const PAGE: i32 = 500;
 
@@ -54,7 +57,7 @@ impl Announced {
             FileStatus::Pending => true,
             // It could be brought back, from an older version.
             FileStatus::Quarantined => self.quarantine_reason == Some(QuarantineReason::Missing),
-            FileStatus::Available | FileStatus::Expired => false,
+            FileStatus::Scanning | FileStatus::Available | FileStatus::Expired => false,
         }
     }
 
@@ -73,15 +76,38 @@ impl Announced {
     const fn counted(&self) -> u64 {
         match self.status {
             FileStatus::Expired => 0,
-            FileStatus::Pending | FileStatus::Available | FileStatus::Quarantined => self.size,
+            FileStatus::Pending | FileStatus::Scanning | FileStatus::Available | FileStatus::Quarantined => {
+                self.size
+            }
         }
     }
+}
+
+/// What a look at a file's bytes makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// They are what was announced, and are looked at for malware next.
+    Scanning,
+    /// They are what was announced.
+    Available,
+    /// Nobody gets them.
+    Quarantined(QuarantineReason),
 }
 
 /// What a file becomes, once.
 struct Outcome {
     status: FileStatus,
     reason: Option<QuarantineReason>,
+}
+
+impl From<Finding> for Outcome {
+    fn from(finding: Finding) -> Self {
+        match finding {
+            Finding::Scanning => Self { status: FileStatus::Scanning, reason: None },
+            Finding::Available => Self { status: FileStatus::Available, reason: None },
+            Finding::Quarantined(reason) => Self { status: FileStatus::Quarantined, reason: Some(reason) },
+        }
+    }
 }
 
 /// The members of a transaction that ends something.
@@ -103,8 +129,8 @@ impl Directory {
         self.get(&DirectoryKey::file(account, file), true).await?.map(read).transpose()
     }
 
-    /// Finishes a file whose bytes were looked at: it is available, or quarantined for a reason. Answers whether
-    /// it was: nothing happens to a file that is not as it was `announced` any more, or gone.
+    /// Makes of a file whose bytes were looked at what was found. Answers whether it did: nothing happens to a file
+    /// that does not stand as it was `announced` any more, or is gone.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when others change the file all the time, and when the store does not answer.
@@ -113,15 +139,18 @@ impl Directory {
         account: &AccountId,
         file: &FileId,
         announced: &Announced,
-        reason: Option<QuarantineReason>,
+        finding: Finding,
     ) -> Result<bool, StoreError> {
-        let status = if reason.is_some() { FileStatus::Quarantined } else { FileStatus::Available };
         let key = DirectoryKey::file(account, file);
-        let outcome = Outcome { status, reason };
+        let outcome = Outcome::from(finding);
         let stamp = self.stamp()?;
         let mut is_deleted = announced.deleted_at.is_some();
         for attempt in 0..ATTEMPTS {
             let mut change = change(&stamp, announced.status, &outcome, is_deleted);
+            match announced.quarantine_reason {
+                Some(reason) => change.if_equal(REASON, AttributeValue::S(reason.to_string())),
+                None => change.if_absent(REASON),
+            };
             if announced.status == FileStatus::Pending {
                 let settled = stamp.now.as_seconds() + SETTLING_SECONDS;
                 change.set(SETTLED_AT, AttributeValue::N(settled.to_string()));
@@ -129,7 +158,7 @@ impl Directory {
             match self.update(&key, &change).await {
                 Ok(Ok(_)) => return Ok(true),
                 Ok(Err(Some(item))) if stamp.wrote(&item) => return Ok(true),
-                Ok(Err(Some(item))) if has_status(&item, announced.status) => {
+                Ok(Err(Some(item))) if stands_as(&item, announced) => {
                     is_deleted = item.contains_key("deletedAt");
                 }
                 Ok(Err(_)) => return Ok(false),
@@ -385,8 +414,8 @@ fn change(stamp: &Stamp, before: FileStatus, after: &Outcome, is_deleted: bool) 
     authored(&mut change, stamp);
     change.set("status", AttributeValue::S(after.status.to_string()));
     match after.reason {
-        Some(reason) => change.set("quarantineReason", AttributeValue::S(reason.to_string())),
-        None => change.remove("quarantineReason"),
+        Some(reason) => change.set(REASON, AttributeValue::S(reason.to_string())),
+        None => change.remove(REASON),
     };
     change.if_equal("status", AttributeValue::S(before.to_string()));
     if is_deleted {
@@ -400,6 +429,11 @@ fn change(stamp: &Stamp, before: FileStatus, after: &Outcome, is_deleted: bool) 
 
 fn has_status(item: &Item, status: FileStatus) -> bool {
     item.get("status") == Some(&AttributeValue::S(status.to_string()))
+}
+
+fn stands_as(item: &Item, announced: &Announced) -> bool {
+    let reason = announced.quarantine_reason.map(|reason| AttributeValue::S(reason.to_string()));
+    has_status(item, announced.status) && item.get(REASON) == reason.as_ref()
 }
 
 pub(super) fn ulid(item: &Item) -> Option<&str> {
