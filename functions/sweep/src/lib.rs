@@ -28,6 +28,7 @@ pub struct Sweeper {
     directory: Directory,
     bucket: Bucket,
     inspector: Inspector,
+    scanner: Scanner,
     clock: Clock,
     log: LogSink,
 }
@@ -38,6 +39,7 @@ impl Sweeper {
         Self {
             directory: platform.directory(&Meter::default()),
             inspector: Inspector::new(platform, bucket.clone(), scanner),
+            scanner,
             bucket,
             clock: platform.clock.clone(),
             log: platform.log.clone(),

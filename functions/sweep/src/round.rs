@@ -9,14 +9,14 @@
 //! | deleted for 30 days, or to be purged | any | erased and removed |
 //! | pending | there for 6 hours | looked at, as if its event had come |
 //! | pending for two days | none, or in parts | parts erased, looked for again, then expired: its bytes count no more |
-//! | available | none | quarantined as `missing`, and reported |
-//! | scanning for a day | any | quarantined as `not_scanned`, and reported |
+//! | available or scanning | none | quarantined as `missing`, and reported |
+//! | scanning for a day | there | quarantined as `not_scanned`, and reported; available, where nobody scans |
 //! | quarantined as `missing` | there again for 6 hours | looked at |
 //! | expired, or none at all | there for a day | put away: hidden now, gone with the bucket's old versions |
 
 use std::collections::VecDeque;
 
-use files::{Failure, Outcome};
+use files::{Failure, Outcome, Scanner};
 use nexo_domain::{AccountId, FileId, FileStatus, QuarantineReason, Timestamp};
 use nexo_files::Found;
 use nexo_store::{Announced, Finding};
@@ -31,12 +31,13 @@ use crate::Sweeper;
 const PENDING_MS: i64 = 2 * 24 * 3600 * 1000;
 
 /// How long an object that has arrived is left to its event, in milliseconds: for so long that is tried again
-/// (`FilesFunction` in `template.yaml`). To look at a file that came in parts it is read as a whole, and a round that does
+/// (`FilesFunction` in `template.yaml`). One that came in parts is as old as its upload, so that it may be looked at by
+/// both. To look at a file that came in parts it is read as a whole, and a round that does
 /// so gets to fewer others.
 const EVENT_MS: i64 = 6 * 3600 * 1000;
 
-/// How long a verdict on malware is waited for, in milliseconds. It takes effect later too.
-const SCAN_MS: i64 = 24 * 3600 * 1000;
+/// How long a verdict on malware is waited for, in seconds. It takes effect later too.
+const SCAN_SECONDS: i64 = 24 * 3600;
 
 /// How long an object stays that belongs to nothing, in milliseconds.
 const ORPHAN_MS: i64 = 24 * 3600 * 1000;
@@ -205,14 +206,20 @@ impl Sweeper {
             return Ok(());
         }
         match record.status {
-            FileStatus::Available if found.is_none() && self.bucket.look(object).await?.is_none() => {
+            FileStatus::Available | FileStatus::Scanning
+                if found.is_none() && self.bucket.look(object).await?.is_none() =>
+            {
                 let missing = Finding::Quarantined(QuarantineReason::Missing);
                 if self.directory.finish(account, file, &record, missing).await? {
                     self.say("ERROR", "file without its object", &json!({"fileId": file.to_string()}));
                     tally.missing += 1;
                 }
             }
-            FileStatus::Scanning if is_past(found.map_or(record.created_at, |it| it.since), SCAN_MS) => {
+            // It was what was announced, and nobody scans any more.
+            FileStatus::Scanning if self.scanner == Scanner::None => {
+                self.directory.finish(account, file, &record, Finding::Available).await?;
+            }
+            FileStatus::Scanning if now.as_seconds() - record.arrived_at() >= SCAN_SECONDS => {
                 let unscanned = Finding::Quarantined(QuarantineReason::NotScanned);
                 if self.directory.finish(account, file, &record, unscanned).await? {
                     self.say("ERROR", "file without a scan", &json!({"fileId": file.to_string()}));

@@ -56,9 +56,11 @@ pub(crate) struct Complete {
     etags: Vec<String>,
 }
 
-/// How long after its announcement a file can be put together, in milliseconds: 36 hours. From 48 on the daily round
-/// ends its upload, and gives it up unless its bytes are there (`functions/sweep`).
+/// How long after its announcement addresses for a file's parts are given, in milliseconds: 36 hours. It can be put
+/// together for four more. From 48 on the daily round ends its upload, and gives it up unless its bytes are there
+/// (`functions/sweep`).
 const LATE_MS: i64 = 36 * 3600 * 1000;
+const TOO_LATE_MS: i64 = 40 * 3600 * 1000;
 
 /// The longest `ETag`, in bytes; S3's have 34.
 const LONGEST_ETAG: usize = 128;
@@ -97,15 +99,15 @@ pub(crate) async fn addresses(
 }
 
 /// Refuses what would come too late for a file that waits for its bytes, and what comes for one that was given up.
-fn in_time(tenant: &Tenant, file: &Entity<File>) -> Result<(), Problem> {
+fn in_time(tenant: &Tenant, file: &Entity<File>, late_ms: i64) -> Result<(), Problem> {
     let age_ms = tenant.now().as_millis() - file.created_at.as_millis();
     match file.input.fields.status {
         FileStatus::Expired => {
             Err(Problem::new(Code::WrongState, "The file has not arrived in time. Announce it anew."))
         }
-        FileStatus::Pending if age_ms >= LATE_MS => Err(Problem::new(
+        FileStatus::Pending if age_ms >= late_ms => Err(Problem::new(
             Code::WrongState,
-            "The file was announced more than 36 hours ago and is about to expire. Announce it anew.",
+            "The file was announced too long ago and is about to expire. Announce it anew.",
         )),
         FileStatus::Pending | FileStatus::Scanning | FileStatus::Available | FileStatus::Quarantined => {
             Ok(())
@@ -120,7 +122,7 @@ pub(crate) async fn address(
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
     let (file, upload) = tenant.upload_of::<File>(&id).await?;
-    in_time(&tenant, &file)?;
+    in_time(&tenant, &file, LATE_MS)?;
     let File { size, status, .. } = file.input.fields;
     let upload = match upload {
         Some(upload) if status == FileStatus::Pending => {
@@ -139,7 +141,7 @@ pub(crate) async fn complete(
     Body(Complete { etags }): Body<Complete>,
 ) -> Result<Response, Problem> {
     let (file, upload) = tenant.upload_of::<File>(&id).await?;
-    in_time(&tenant, &file)?;
+    in_time(&tenant, &file, TOO_LATE_MS)?;
     if file.input.fields.status != FileStatus::Pending {
         return Ok(answer(StatusCode::OK, &file));
     }

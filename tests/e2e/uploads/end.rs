@@ -80,7 +80,7 @@ async fn a_purged_file_is_gone_for_good_and_counts_no_more() {
     let event = |file: &Value| {
         let pk = format!("A#{}#FIL", company.account());
         let keys = json!({"pk": {"S": pk}, "sk": {"S": ulid(file["id"].as_str().unwrap())}});
-        let record = json!({"dynamodb": {"SequenceNumber": "1", "Keys": keys}});
+        let record = json!({"eventName": "MODIFY", "dynamodb": {"SequenceNumber": "1", "Keys": keys}});
         json!({"Records": [record]}).to_string().into_bytes()
     };
     for file in [&file, &other] {

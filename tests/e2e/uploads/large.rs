@@ -23,7 +23,7 @@ const PART: u64 = 64 * 1024 * 1024;
 const BLOCK: u64 = 64 * 1024;
 
 /// What server and client together may take at their peak more than before, in KB.
-const GROWTH_KB: u64 = 32 * 1024;
+const GROWTH_KB: u64 = 48 * 1024;
 
 /// A block of a file that is never there as a whole. Each is another one, and the first begins as a PDF does.
 fn block(number: u64) -> Bytes {

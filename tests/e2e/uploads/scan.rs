@@ -254,3 +254,39 @@ async fn malware_is_kept_back_also_where_nobody_waits_for_a_verdict() {
     assert_eq!(told(&nexo, &key(&company, &file), "THREATS_FOUND").await, "file quarantined");
     download(&company, &file).await.assert_problem(409, "conflict");
 }
+
+#[tokio::test]
+async fn what_waits_for_a_scan_waits_a_day_from_when_it_came_and_no_longer_than_there_are_scans() {
+    let data = tempfile::tempdir().unwrap();
+    let folder =
+        |options: nexo_local::Options| nexo_local::Options { data: Some(data.path().into()), ..options };
+    let (options, _template) = options_with_template(&[(
+        "Default: none\n    AllowedValues: [none, guardduty]",
+        "Default: guardduty\n    AllowedValues: [none, guardduty]",
+    )]);
+    let nexo = Nexo::with(folder(options)).await;
+    let mut company = nexo.register().await;
+    let mut files = Vec::new();
+    for name in ["kept.pdf", "lost.pdf"] {
+        let file = announced(&company, name).await;
+        company.upload(&file, PDF).await;
+        files.push(file);
+    }
+    // Bytes that are gone say nothing of malware.
+    let (client, bucket) = super::bucket_client(&nexo, "SweepFunction").await;
+    let gone = client.delete_object().bucket(bucket).key(key(&company, &files[1])).send().await;
+    gone.unwrap();
+    nexo.clock.advance(23 * HOUR);
+    company.log_in().await;
+    nexo.sweep().await;
+    assert_eq!(status(&nexo, &company, &files[0]).await, ("scanning".to_owned(), Value::Null));
+    assert_eq!(status(&nexo, &company, &files[1]).await, quarantined("missing"));
+    let (email, file, clock) = (company.email.clone(), files[0].clone(), nexo.clock.clone());
+    nexo.stop().await;
+
+    let nexo = Nexo::with(folder(nexo_local::Options { clock, ..nexo_tests::options() })).await;
+    let mut company = nexo.user(&email, Value::Null);
+    company.log_in().await;
+    assert_eq!(nexo.sweep().await["unscanned"], 0);
+    assert_eq!(status(&nexo, &company, &file).await, available());
+}

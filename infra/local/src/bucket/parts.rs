@@ -137,10 +137,12 @@ impl Inner {
         let listed = listed(&list).ok_or_else(malformed)?;
         self.nothing_is_there(parts, &permit.key)?;
         let upload = upload_of(parts).unwrap_or_default();
-        let (objects, key, version, modified) = (self.objects.clone(), permit.key, id.to_owned(), self.now());
+        let (objects, key, version) = (self.objects.clone(), permit.key, id.to_owned());
         let draft = blocking(move || {
+            // An object that came in parts is of the moment at which they were begun (S3 User Guide, "Working with
+            // object metadata").
             let begun = objects.begun(&key, &upload)?.1;
-            objects.assemble(&key, &upload, &listed, About { modified, version, ..begun })
+            objects.assemble(&key, &upload, &listed, About { version, ..begun })
         })
         .await?;
         let about = self.arrive(draft, id, "ObjectCreated:CompleteMultipartUpload").await?;

@@ -44,6 +44,8 @@ pub struct Announced {
     pub deleted_at: Option<Timestamp>,
     /// The id of its upload in parts.
     pub parts: Option<String>,
+    /// The second from which on it can be purged: an hour after its bytes were looked at.
+    settled_at: Option<i64>,
     /// The second at which it is purged, once it is deleted.
     purge_at: Option<i64>,
     /// That its object is about to be erased.
@@ -51,6 +53,11 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// The second at which its bytes were looked at, or at the latest.
+    pub fn arrived_at(&self) -> i64 {
+        self.settled_at.map_or(self.created_at.as_seconds(), |settled| settled - SETTLING_SECONDS)
+    }
+
     /// Whether its object is to be looked at as soon as it is there.
     pub fn is_awaited(&self) -> bool {
         match self.status {
