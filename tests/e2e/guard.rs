@@ -326,7 +326,8 @@ async fn only_a_function_of_records_gets_an_accounts_credentials() {
         for (role, functions) in [
             ("TenantRole", ["ClientsFunction", "EmployeesFunction", "ImportsFunction"].as_slice()),
             // Only who signs requests to the bucket gets what they are signed with.
-            ("FilesTenantRole", &["ImporterFunction", "UploadsFunction"]),
+            ("FilesTenantRole", &["UploadsFunction"]),
+            ("ImportTenantRole", &["ImporterFunction"]),
         ] {
             let given = nexo.assume(&nexo.function_token(function), &roles[role].arn, &account).await;
             assert_eq!(given.is_ok(), functions.contains(&function.as_str()), "{function} {role}: {given:?}");

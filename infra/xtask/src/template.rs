@@ -29,6 +29,7 @@ fn problems(text: &str, registry: &[&str]) -> Result<Vec<String>, String> {
     template.logs_and_keys(&mut found);
     template.table(&mut found);
     template.streams(&mut found);
+    template.verdicts(&mut found);
     Ok(found.0)
 }
 
@@ -204,6 +205,34 @@ impl<'a> Template<'a> {
         for (id, queue) in queues {
             let own_key = name(&queue["KmsMasterKeyId"]).is_some();
             found.expect(own_key, id, "is not encrypted under a key of ours");
+        }
+    }
+
+    /// A plan that scans a bucket has its verdicts heard by a function that waits for them, at all times
+    /// (<https://docs.aws.amazon.com/guardduty/latest/ug/monitor-with-eventbridge-s3-malware-protection.html>).
+    fn verdicts(&self, found: &mut Problems) {
+        let functions = self.resources("AWS::Serverless::Function");
+        for (id, plan) in self.resources("AWS::GuardDuty::MalwareProtectionPlan") {
+            let scans = list(&plan["ProtectedResource"]["S3Bucket"]["ObjectPrefixes"]).any(|one| one == "a/");
+            found.expect(scans, id, "does not scan the files");
+            let hears = |function: &Value| {
+                let events = function["Events"].as_mapping().into_iter().flatten().map(|(_, event)| event);
+                let mut rules = events.filter(|event| event["Type"] == "EventBridgeRule");
+                rules.any(|rule| {
+                    let rule = &rule["Properties"];
+                    rule["Pattern"]["source"][0] == "aws.guardduty"
+                        && rule["Pattern"]["detail-type"][0]
+                            == "GuardDuty Malware Protection Object Scan Result"
+                        && rule["State"].is_null()
+                        && name(&function["Environment"]["Variables"]["NEXO_MALWARE_SCAN"])
+                            == Some("MalwareScan")
+                })
+            };
+            found.expect(
+                functions.values().any(|function| hears(function)),
+                id,
+                "has verdicts that nobody hears",
+            );
         }
     }
 }

@@ -139,10 +139,32 @@ async fn an_address_cannot_be_made_into_another() {
 
 /// An S3 client with an account's credentials, as wrong code of a function would have.
 pub(super) async fn client(nexo: &Nexo, company: &Company<'_>) -> Client {
-    let environment = nexo.server().environment("UploadsFunction", "http://door.invalid").unwrap();
-    let role = &nexo.server().template().roles["FilesTenantRole"].arn;
+    client_of(nexo, company, "UploadsFunction").await
+}
+
+async fn client_of(nexo: &Nexo, company: &Company<'_>, function: &str) -> Client {
+    let environment = nexo.server().environment(function, "http://door.invalid").unwrap();
+    let role = &environment["NEXO_TENANT_ROLE_ARN"];
     let (secret, token) = nexo.credentials(&environment["AWS_SESSION_TOKEN"], role, &company.account()).await;
     s3(nexo, secret, token)
+}
+
+#[tokio::test]
+async fn an_import_reads_its_accounts_files_and_writes_none() {
+    let nexo = Nexo::start().await;
+    let (own, other) = (nexo.register().await, nexo.register().await);
+    let bucket = nexo.server().template().bucket.as_ref().unwrap().name.clone();
+    let client = client_of(&nexo, &own, "ImporterFunction").await;
+    for (company, is_readable) in [(&own, true), (&other, false)] {
+        let (file, pending) = (announced(company, "a.pdf").await, announced(company, "b.pdf").await);
+        company.upload(&file, PDF).await;
+        let key = |file: &Value| format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()));
+        let read = client.get_object().bucket(&bucket).key(key(&file)).send().await;
+        assert_eq!(read.is_ok(), is_readable, "{read:?}");
+        let put = client.put_object().bucket(&bucket).key(key(&pending)).if_none_match("*");
+        let put = put.body(PDF.to_vec().into()).send().await;
+        assert_eq!(put.unwrap_err().raw_response().unwrap().status().as_u16(), 403);
+    }
 }
 
 #[tokio::test]

@@ -71,6 +71,13 @@ fn each_change_for_the_worse_is_noticed() {
             "",
             "ImportFailures: is not encrypted under a key of ours",
         ),
+        ("source: [aws.guardduty]", "source: [aws.s3]", "FilesScan: has verdicts that nobody hears"),
+        (
+            "[GuardDuty Malware Protection Object Scan Result]",
+            "[GuardDuty Finding]",
+            "FilesScan: has verdicts that nobody hears",
+        ),
+        ("ObjectPrefixes: [a/]", "ObjectPrefixes: [b/]", "FilesScan: does not scan the files"),
         ("EnableKeyRotation: true", "EnableKeyRotation: false", "DataKey: does not rotate"),
         (
             "  HealthFunction:\n",
