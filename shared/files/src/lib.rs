@@ -20,7 +20,6 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
-use aws_sdk_s3::primitives::AggregatedBytes;
 use aws_sdk_s3::types::{ChecksumMode, CompletedMultipartUpload, CompletedPart};
 use aws_sdk_s3::{Client, Config, config};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
@@ -47,11 +46,11 @@ pub const LARGEST_WHOLE: u64 = 100 * 1024 * 1024;
 /// The size of each part of a larger one but the last, in bytes. S3 takes 5 MB to 5 GB, and 10,000 parts.
 pub const PART: u64 = 64 * 1024 * 1024;
 
-/// Bytes that are read at once for a digest: so many are in memory.
+/// Bytes that are asked for at once for a digest. They are hashed as they come.
 const CHUNK: u64 = 8 * 1024 * 1024;
 
-/// How often each of them is asked for at most.
-const ATTEMPTS: u32 = 3;
+/// How often in a row they may break off before any has come.
+const FAILURES: u32 = 3;
 
 /// How long a caller waits for parts to be put together, for which S3 takes its time. Together with [`LOOK`] and the
 /// table's 8 s it is less than the 25 s after which the function answers anyway. What goes on in S3 then is found by
@@ -439,45 +438,41 @@ impl Bucket {
         if let Some(known) = &arrived.sha256 {
             return Ok(*known == STANDARD.encode(sha256.as_bytes()));
         }
-        let (mut hash, mut first) = (Digester::new(), 0);
-        while first < arrived.size {
-            let last = arrived.size.min(first + CHUNK) - 1;
-            hash.update(self.chunk(object, arrived.etag.as_deref(), first, last).await?.into_bytes());
-            first = last + 1;
-        }
-        let digest: [u8; 32] = hash.finalize().into();
-        Ok(digest == *sha256.as_bytes())
-    }
-
-    /// The bytes `first..=last` of the object with this `ETag`. A call that fails is made again by the SDK; one whose
-    /// bytes break off is made again here, so that of a large file not all is to be read again.
-    async fn chunk(
-        &self,
-        object: &ArrivedObject,
-        etag: Option<&str>,
-        first: u64,
-        last: u64,
-    ) -> Result<AggregatedBytes, BucketError> {
-        let mut attempts = 1;
-        loop {
-            let chunk = self
+        let (mut hash, mut next, mut failures) = (Digester::new(), 0, 0);
+        while next < arrived.size {
+            let last = arrived.size.min(next + CHUNK) - 1;
+            let mut body = self
                 .client
                 .get_object()
                 .bucket(&self.name)
                 .key(object.key().as_str())
-                .set_if_match(etag.map(str::to_owned))
-                .range(format!("bytes={first}-{last}"))
+                .set_if_match(arrived.etag.clone())
+                .range(format!("bytes={next}-{last}"))
                 .customize()
                 .config_override(self.as_function())
                 .send()
                 .await
-                .map_err(|error| sort("GetObject", &error))?;
-            match chunk.body.collect().await {
-                Ok(chunk) => return Ok(chunk),
-                Err(_) if attempts < ATTEMPTS => attempts += 1,
-                Err(error) => return Err(fault("GetObject", &error)),
+                .map_err(|error| sort("GetObject", &error))?
+                .body;
+            // The SDK makes a call again that fails, but not one whose bytes break off: that goes on from there.
+            while next <= last {
+                match body.try_next().await {
+                    Ok(Some(bytes)) => {
+                        hash.update(&bytes);
+                        next += bytes.len() as u64;
+                        failures = 0;
+                    }
+                    _ if failures < FAILURES => {
+                        failures += 1;
+                        break;
+                    }
+                    Ok(None) => return Err(fault("GetObject", &std::io::Error::other("too few bytes"))),
+                    Err(error) => return Err(fault("GetObject", &error)),
+                }
             }
         }
+        let digest: [u8; 32] = hash.finalize().into();
+        Ok(digest == *sha256.as_bytes())
     }
 
     /// Some bytes of a file, from `from` on and at most `most`: fewer at its end, none behind it. `None` when there is
