@@ -183,6 +183,30 @@ async fn a_verdict_and_an_arrival_at_once_make_a_file_available() {
     }
 }
 
+/// A scan that somebody asks for again does not undo what another one finds meanwhile.
+#[tokio::test]
+async fn an_all_clear_does_not_overtake_malware() {
+    let nexo = scanning().await;
+    let company = nexo.register().await;
+    let file = announced(&company, "a.pdf").await;
+    company.upload(&file, PDF).await;
+    let key = key(&company, &file);
+    assert_eq!(told(&nexo, &key, "FAILED").await, "file quarantined");
+    let faults = nexo.door().faults();
+    faults.arm([FailNth { n: 2, how: Fault::Hang(Duration::from_hours(1)) }]);
+    let meanwhile = async {
+        while faults.calls() < 2 {
+            tokio::task::yield_now().await;
+        }
+        nexo.server().invoke("FilesFunction", verdict(&key, "THREATS_FOUND")).await
+    };
+    let clean = nexo.server().invoke("FilesFunction", verdict(&key, "NO_THREATS_FOUND"));
+    let (clean, malware) = tokio::join!(clean, meanwhile);
+    faults.disarm();
+    assert_eq!((clean, malware), (Ok(b"null".to_vec()), Ok(b"null".to_vec())));
+    assert_eq!(status(&nexo, &company, &file).await, quarantined("malware"));
+}
+
 #[tokio::test]
 async fn a_verdict_on_nothing_of_ours_changes_nothing() {
     let nexo = scanning().await;
