@@ -446,6 +446,17 @@ async fn a_file_costs_its_record_and_the_sum_of_bytes() {
     assert_eq!(spent, cost(&["UpdateItem"], 0.0, 3.0));
     let (_, spent) = measured(&nexo, 200, request(Method::POST, &format!("{path}/restore"))).await;
     assert_eq!(spent, cost(&["GetItem", "UpdateItem"], 1.0, 3.0));
+    // A version is a file, and is noted by the one it is a version of; then all are read in one call.
+    company.upload(&first.body, crate::uploads::PDF).await;
+    let first = format!("/api/uploads/{}", first.body["id"].as_str().unwrap());
+    let mut version = announcement.clone();
+    version.as_object_mut().unwrap().remove("category");
+    let (_, spent) =
+        measured(&nexo, 201, request(Method::POST, &format!("{first}/versions")).json(&version)).await;
+    assert_eq!(spent, cost(&["GetItem", "TransactWriteItems"], 1.0, 10.0));
+    nexo.settled().await;
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &format!("{first}/latest"))).await;
+    assert_eq!(spent, cost(&["GetItem", "BatchGetItem"], 2.0, 0.0));
     assert_eq!(company.delete(&path).await.status, 204);
     company.outlast(&file.body).await;
     // The way back is shut by the request; what follows from it looks at the record, and then it and the sum go

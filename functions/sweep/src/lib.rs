@@ -4,7 +4,8 @@
 //! first file, and with employees who are gone, whose history goes with them; and a schedule, once a day, for a round through all accounts that have files (`round.rs`).
 //!
 //! **Purge.** First the way back is shut, in the record, then the object is erased with all its versions, and at
-//! last the record goes together with its bytes in the account's sum. Whatever fails in between is done again, by
+//! last the record goes together with its bytes in the account's sum. Further versions of a file go before it, each in
+//! the same steps. Whatever fails in between is done again, by
 //! the stream and by the next round, and counts once.
 
 mod event;
@@ -13,7 +14,7 @@ mod round;
 pub use files::Scanner;
 use files::{Failure, Inspector};
 use nexo_api::{LogSink, Platform, StreamAnswer};
-use nexo_domain::{Kind, kind};
+use nexo_domain::{FileStatus, Kind, kind};
 use nexo_files::Bucket;
 use nexo_identity::Clock;
 use nexo_store::{Directory, Meter};
@@ -86,10 +87,31 @@ impl Sweeper {
     async fn purge(&self, object: &ArrivedObject) -> Result<bool, Failure> {
         let (account, file) = (&object.account, &object.file);
         let Some(claimed) = self.directory.claim_purge(account, file).await? else { return Ok(false) };
+        for version in &claimed.versions {
+            self.purge_version(&ArrivedObject::of(*account, *version)).await?;
+        }
         self.bucket.erase(object).await?;
         self.directory.purge(account, file, &claimed).await?;
         self.say("INFO", "file purged", &json!({"fileId": file.to_string()}));
         Ok(true)
+    }
+
+    /// Erases a version of a file that is being purged, before the file that names it.
+    async fn purge_version(&self, object: &ArrivedObject) -> Result<(), Failure> {
+        let (account, version) = (&object.account, &object.file);
+        let Some(found) = self.directory.announced(account, version).await? else { return Ok(()) };
+        if found.status == FileStatus::Pending {
+            if let Some(upload) = &found.parts {
+                self.bucket.abort(object, upload).await?;
+            }
+            self.directory.expire(account, version).await?;
+        }
+        // Whoever asks for the same meanwhile does it as well.
+        if let Some(claimed) = self.directory.claim_version(account, version).await? {
+            self.bucket.erase(object).await?;
+            self.directory.purge(account, version, &claimed).await?;
+        }
+        Ok(())
     }
 
     fn say(&self, level: &str, message: &str, more: &serde_json::Value) {

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Access, Code, Id, Operation, Problem, Tenant, Verb, json, shape};
-use nexo_domain::{FileStatus, Permission, Timestamp, kind};
+use nexo_domain::{FileId, FileStatus, Permission, Timestamp, kind};
 use nexo_files::Bucket;
 use serde::Serialize;
 
@@ -32,13 +32,16 @@ pub(crate) struct Download {
     expires_at: Timestamp,
 }
 
-/// `GET /api/uploads/{id}/download`.
+/// `GET /api/uploads/{id}/download`. A version of a file that was deleted is not there either.
 pub(crate) async fn download(
     Extension(bucket): Extension<Bucket>,
     tenant: Tenant,
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
     let file = tenant.get::<File>(&id).await?.input.fields;
+    if let Some(first) = &file.version_of {
+        tenant.get::<File>(first).await?;
+    }
     let why_not = match file.status {
         FileStatus::Available => None,
         FileStatus::Pending => Some("The file has not arrived yet."),
@@ -49,7 +52,17 @@ pub(crate) async fn download(
     if let Some(why_not) = why_not {
         return Err(Problem::new(Code::Conflict, why_not));
     }
-    let signed = bucket.download(tenant.scope(), &id, &file.name, file.content_type).await;
+    Ok(json(StatusCode::OK, &address(&bucket, &tenant, &id, &file).await?))
+}
+
+/// Where to download a file that is available.
+pub(crate) async fn address(
+    bucket: &Bucket,
+    tenant: &Tenant,
+    id: &FileId,
+    file: &File,
+) -> Result<Download, Problem> {
+    let signed = bucket.download(tenant.scope(), id, &file.name, file.content_type).await;
     let signed = signed.map_err(|error| Problem::internal(&error))?;
-    Ok(json(StatusCode::OK, &Download { url: signed.url, expires_at: signed.expires_at }))
+    Ok(Download { url: signed.url, expires_at: signed.expires_at })
 }

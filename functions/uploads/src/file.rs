@@ -2,8 +2,8 @@
 
 use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource, id_of};
 use nexo_domain::{
-    ClientId, FileCategory, FileName, FileStatus, FileType, Invalid, Permission, QuarantineReason, Sha256,
-    Text, kind,
+    ClientId, FileCategory, FileId, FileName, FileStatus, FileType, Invalid, Permission, QuarantineReason,
+    Sha256, Text, kind,
 };
 use nexo_store::{PURGE_AT, Record, Reference, Stored};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,8 @@ pub struct File {
     pub status: FileStatus,
     /// What was found to be wrong with it.
     pub quarantine_reason: Option<QuarantineReason>,
+    /// The file that it is a further version of. It is in no list then, and ends with that one.
+    pub version_of: Option<FileId>,
 }
 
 /// A record that a file belongs to.
@@ -60,6 +62,21 @@ pub struct Link {
 #[serde(rename_all = "snake_case")]
 pub enum LinkType {
     Client,
+}
+
+/// Reports a size that no file has.
+pub(crate) fn judge_size(size: u64, errors: &mut FieldErrors) {
+    if !(1..=LARGEST).contains(&size) {
+        errors.add("/size", "out_of_range", format!("must be 1 to {LARGEST} bytes"));
+    }
+}
+
+/// Reports a type that files of a category cannot have.
+pub(crate) fn judge_type(content_type: FileType, category: FileCategory, errors: &mut FieldErrors) {
+    if !category.takes(content_type) {
+        let message = format!("cannot be the type of a file of the category {category}");
+        errors.add("/contentType", "unsupported_type", message);
+    }
 }
 
 /// Reports a name that does not end as those of its type do.
@@ -92,6 +109,7 @@ impl Record for File {
     }
 
     const PURGE_AT: &'static str = PURGE_AT;
+    const HIDDEN_BY: Option<&'static str> = Some("versionOf");
 
     fn references(&self) -> Vec<Reference> {
         let within = |link: &Link| Reference::within("links", &link.id, Permission::ClientRead);
@@ -106,6 +124,10 @@ impl Stored for File {
 
     fn linked(&self) -> Vec<String> {
         self.links.iter().map(|link| link.id.to_string()).collect()
+    }
+
+    fn version_of(&self) -> Option<FileId> {
+        self.version_of
     }
 }
 

@@ -7,6 +7,7 @@ mod download;
 mod file;
 mod parts;
 mod upload;
+mod versions;
 
 pub use file::File;
 use nexo_api::{Platform, Routes, list_and_get};
@@ -16,6 +17,7 @@ use nexo_files::Bucket;
 pub fn routes(platform: &Platform, bucket: Bucket) -> Routes {
     let [create, change, delete, restore, purge] = upload::OPERATIONS;
     let [address, complete] = parts::OPERATIONS;
+    let [create_version, list_versions, latest] = versions::OPERATIONS;
     list_and_get::<File>(platform)
         .on(create, upload::create)
         .on(change, upload::change)
@@ -25,5 +27,8 @@ pub fn routes(platform: &Platform, bucket: Bucket) -> Routes {
         .on(address, parts::address)
         .on(complete, parts::complete)
         .on(download::DOWNLOAD, download::download)
+        .on(create_version, versions::create)
+        .on(list_versions, versions::list)
+        .on(latest, versions::latest)
         .share(bucket)
 }

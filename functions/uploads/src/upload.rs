@@ -13,10 +13,10 @@ use nexo_domain::{
     FileCategory, FileId, FileName, FileStatus, FileType, Permission, Sha256, Tags, Timestamp, UserId, kind,
 };
 use nexo_files::{Announced, Bucket, LARGEST_WHOLE, Signed};
-use nexo_store::{Created, Entity, StoreError};
+use nexo_store::{Created, Entity, Idempotency, StoreError};
 use serde::{Deserialize, Serialize};
 
-use crate::file::{File, LARGEST, Link, QUOTA, judge_links, judge_name};
+use crate::file::{File, Link, QUOTA, judge_links, judge_name, judge_size, judge_type};
 use crate::parts;
 
 pub(crate) const OPERATIONS: [Operation; 5] = [
@@ -98,13 +98,8 @@ impl Input for NewFile {
     const SAMPLE: &'static str = File::SAMPLE;
 
     fn validate(&self, errors: &mut FieldErrors) {
-        if !(1..=LARGEST).contains(&self.size) {
-            errors.add("/size", "out_of_range", format!("must be 1 to {LARGEST} bytes"));
-        }
-        if !self.category.takes(self.content_type) {
-            let message = format!("cannot be the type of a file of the category {}", self.category);
-            errors.add("/contentType", "unsupported_type", message);
-        }
+        judge_size(self.size, errors);
+        judge_type(self.content_type, self.category, errors);
         judge_name(&self.name, self.content_type, errors);
         judge_links(&self.links, errors);
     }
@@ -147,7 +142,7 @@ pub(crate) struct NewUpload {
 #[derive(schemars::JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 #[expect(dead_code, reason = "described, not made")]
-struct Shown {
+pub(crate) struct Shown {
     id: FileId,
     version: u64,
     created_at: Timestamp,
@@ -158,6 +153,8 @@ struct Shown {
     category: FileCategory,
     links: Vec<Link>,
     status: FileStatus,
+    quarantine_reason: Option<nexo_domain::QuarantineReason>,
+    version_of: Option<FileId>,
 }
 
 /// What uploads a file: a request that any client can make, once; or one for each part, for a file over 100 MB.
@@ -210,15 +207,23 @@ pub(crate) async fn create(
     tenant: Tenant,
     Once(new, idempotency): Once<NewFile>,
 ) -> Result<Response, Problem> {
-    let announced = Announced { size: new.size, content_type: new.content_type, sha256: new.sha256 };
     let NewFile { name, content_type, size, sha256, category, links } = new;
-    let (status, quarantine_reason) = (FileStatus::Pending, None);
-    let input = nexo_store::Input {
-        owner_id: Some(tenant.scope().principal().user),
-        tags: Tags::default(),
-        external_id: None,
-        fields: File { name, content_type, size, sha256, category, links, status, quarantine_reason },
-    };
+    let (status, quarantine_reason, version_of) = (FileStatus::Pending, None, None);
+    let fields =
+        File { name, content_type, size, sha256, category, links, status, quarantine_reason, version_of };
+    announce(&bucket, &tenant, tenant.scope().principal().user, fields, idempotency.as_ref()).await
+}
+
+/// Announces a file, or a version of one, and answers where to upload it.
+pub(crate) async fn announce(
+    bucket: &Bucket,
+    tenant: &Tenant,
+    owner: UserId,
+    fields: File,
+    idempotency: Option<&Idempotency>,
+) -> Result<Response, Problem> {
+    let File { size, content_type, sha256, .. } = fields;
+    let input = nexo_store::Input { owner_id: Some(owner), tags: Tags::default(), external_id: None, fields };
     let id = tenant.new_id()?;
     // Before the file counts: what fails here has taken no room, however often it is tried again.
     let begun = if size > LARGEST_WHOLE {
@@ -227,12 +232,13 @@ pub(crate) async fn create(
     } else {
         None
     };
-    let stored = tenant.create_stored(id, input, begun.as_deref(), QUOTA, idempotency.as_ref()).await?;
+    let stored = tenant.create_stored(id, input, begun.as_deref(), QUOTA, idempotency).await?;
     let id = &stored.entity.id;
-    let upload = match awaited(&tenant, &stored, begun).await? {
+    let upload = match awaited(tenant, &stored, begun).await? {
         None => None,
-        Some(Some(upload)) => parts::addresses(&bucket, &tenant, id, &upload, size).await?,
+        Some(Some(upload)) => parts::addresses(bucket, tenant, id, &upload, size).await?,
         Some(None) => {
+            let announced = Announced { size, content_type, sha256 };
             let signed = bucket.upload(tenant.scope(), id, announced).await;
             Some(Upload::whole(signed.map_err(|error| Problem::internal(&error))?))
         }

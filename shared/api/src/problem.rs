@@ -443,6 +443,10 @@ impl From<StoreError> for Problem {
                 Code::QuotaExceeded,
                 "The account's files would take more than they may. Delete some, and purge them, first.",
             ),
+            StoreError::TooManyVersions => Self::new(
+                Code::WrongState,
+                "The file has as many versions as it can have. Purge one of them first.",
+            ),
             StoreError::NotDeleted => {
                 Self::new(Code::WrongState, "Only what is deleted can be purged. Delete it first.")
             }

@@ -67,6 +67,9 @@ pub enum StoreError {
     /// The account's files would take more than they may.
     #[error("the account's files would take more than they may")]
     OverQuota,
+    /// A record has as many versions as it can have.
+    #[error("too many versions")]
+    TooManyVersions,
     /// The record is not deleted.
     #[error("the record is not deleted")]
     NotDeleted,

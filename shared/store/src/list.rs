@@ -97,7 +97,7 @@ impl TenantTable {
     pub async fn list<R: Record>(&self, query: &ListQuery) -> Result<Listed<R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
         let index = query.order.index();
-        let conditions = self.conditions(query, &index, &partition).await?;
+        let conditions = self.conditions::<R>(query, &index, &partition).await?;
         let filtered = conditions.filter.is_some() && (!query.filters.is_empty() || self.owners.is_some());
         let mut found: Vec<Item> = Vec::new();
         let mut start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
@@ -106,7 +106,7 @@ impl TenantTable {
             // One more than asked for, to know whether there is a next page.
             let step = match (filtered, read) {
                 (false, 0) => query.limit + 1,
-                // Deleted records lay in between, in the order of creation: each further read takes as
+                // Deleted records, or those that belong to another, lay in between: each further read takes as
                 // many as all before it, so that a thousand of them are a few reads.
                 (false, _) => read.min(MOST_READ - read),
                 // Most filters let a good part through; only a rare value is looked for further.
@@ -164,7 +164,7 @@ impl TenantTable {
         index: Index,
     ) -> Result<Walk<'_, R>, StoreError> {
         let partition = self.scope.partition(R::Kind::KIND);
-        let conditions = self.conditions(query, &index, &partition).await?;
+        let conditions = self.conditions::<R>(query, &index, &partition).await?;
         let start = query.after.as_ref().map(|after| start_key(&index, &partition, after));
         Ok(Walk {
             table: self,
@@ -179,7 +179,7 @@ impl TenantTable {
     }
 
     /// The conditions of a list, for which a tree may have to be read.
-    async fn conditions(
+    async fn conditions<R: Record>(
         &self,
         query: &ListQuery,
         index: &Index,
@@ -187,6 +187,9 @@ impl TenantTable {
     ) -> Result<Conditions, StoreError> {
         let mut conditions =
             Conditions::of(&query.filters, self.owners.as_deref(), query.order, index, partition);
+        if let Some(attribute) = R::HIDDEN_BY {
+            conditions.without(attribute);
+        }
         for filter in &query.filters {
             if let Filter::Within(attribute, kind, tree, top) = filter {
                 let forest = self.forest(*kind, tree.field).await?;
@@ -382,6 +385,13 @@ impl Conditions {
             }
         }
         Self { key, filter: (!filters.is_empty()).then(|| filters.join(" AND ")), placeholders }
+    }
+
+    /// Leaves out what has this attribute.
+    fn without(&mut self, attribute: &str) {
+        let test = self.placeholders.absent(attribute);
+        let others = self.filter.take().map(|others| format!("{others} AND ")).unwrap_or_default();
+        self.filter = Some(format!("{others}{test}"));
     }
 
     /// The attribute names one of these records. A comparison takes 100 of them.

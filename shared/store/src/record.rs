@@ -52,6 +52,9 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// Fields that the store keeps: they are shown, and no caller gives them.
     const KEPT: &'static [&'static str] = &[];
 
+    /// The attribute by which a record belongs to another of its kind: whoever has it is in no list.
+    const HIDDEN_BY: Option<&'static str> = None;
+
     /// Whether writes of this kind change other items, too, or follow from what is kept. Then each of them
     /// begins with the record as it was.
     const BOUND: bool = false;

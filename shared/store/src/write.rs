@@ -37,7 +37,7 @@ use crate::table::{OWNER, Stamp, Updated, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
-pub(crate) use files::{ASKED, BYTES, PURGE, SETTLED_AT, SETTLING_SECONDS};
+pub(crate) use files::{ASKED, BYTES, PURGE, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
 pub use files::{PURGE_AT, Stored};
 pub use idempotency::Idempotency;
 use idempotency::replay;
@@ -86,6 +86,8 @@ enum Part {
     Idempotency,
     /// How much the account's objects take.
     Quota,
+    /// The record that a new one is a version of.
+    Versioned,
     /// What a row of an import did.
     Row,
     /// That the record is this row's, and no other's.

@@ -157,6 +157,14 @@ async fn every_answer_is_one_that_the_description_names() {
     company.upload(&announced.body, crate::uploads::PDF).await;
     company.outlast(&announced.body).await;
     let renamed = json!({"name": "renamed.pdf"});
+    let in_parts = format!("/api/uploads/{}", in_parts.body["id"].as_str().unwrap());
+    let (versions, latest) = (format!("{in_parts}/versions"), format!("{file}/latest"));
+    let none_yet = format!("{in_parts}/latest");
+    let mut new_version = crate::uploads::announcement("tour-2.pdf");
+    new_version.as_object_mut().expect("an object").remove("category");
+    let version = company.post(&versions, &new_version).await;
+    judge.judge(&Method::POST, &versions, &version);
+    let of_a_version = format!("/api/uploads/{}/versions", version.body["id"].as_str().unwrap());
     for (method, path, body, if_match) in [
         (Method::GET, "/api/uploads", None, ""),
         (Method::GET, "/api/uploads?x=1", None, ""),
@@ -167,6 +175,11 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::POST, &parts, None, ""),
         (Method::POST, &complete, Some(&etags), ""),
         (Method::POST, &complete, Some(&json!({"etags": []})), ""),
+        (Method::POST, &of_a_version, Some(&new_version), ""),
+        (Method::POST, &versions, Some(&json!({"x": 1})), ""),
+        (Method::GET, &versions, None, ""),
+        (Method::GET, &latest, None, ""),
+        (Method::GET, &none_yet, None, ""),
         (Method::PATCH, &file, Some(&renamed), ""),
         (Method::PATCH, &file, Some(&renamed), "\"1\""),
         (Method::PATCH, &file, Some(&json!({"size": 1})), ""),

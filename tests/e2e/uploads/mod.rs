@@ -8,6 +8,7 @@ mod large;
 mod parts;
 mod records;
 mod scan;
+mod versions;
 
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;

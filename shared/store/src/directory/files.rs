@@ -15,7 +15,7 @@ use crate::range::{Range, page};
 use crate::record::Item;
 use crate::table::{Stamp, write_id};
 use crate::transaction::Transaction;
-use crate::write::{ASKED, BYTES, PURGE, PURGE_AT, SETTLED_AT, SETTLING_SECONDS};
+use crate::write::{ASKED, BYTES, PURGE, PURGE_AT, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
 use crate::{StoreError, TenantTable};
 
 /// The attribute with what is wrong with a file.
@@ -44,8 +44,14 @@ pub struct Announced {
     pub deleted_at: Option<Timestamp>,
     /// The id of its upload in parts.
     pub parts: Option<String>,
-    /// The second from which on it can be purged: an hour after its bytes were looked at.
+    /// The second from which on it can be purged: an hour after its bytes were looked at, and after each version was
+    /// announced.
     settled_at: Option<i64>,
+    /// Its further versions.
+    #[serde(default, rename = "versionIds")]
+    pub versions: Vec<FileId>,
+    /// The file that it is a version of.
+    version_of: Option<FileId>,
     /// The second at which it is purged, once it is deleted.
     purge_at: Option<i64>,
     /// That its object is about to be erased.
@@ -121,6 +127,7 @@ impl From<Finding> for Outcome {
 enum Part {
     File,
     Sum,
+    Of,
 }
 
 impl Directory {
@@ -246,6 +253,34 @@ impl Directory {
         Err(StoreError::Busy)
     }
 
+    /// Shuts the way back for a version of a file that is being purged, which goes with it. Answers what is to be
+    /// erased now; `None` when it is gone, or its bytes may still come: then it has to be given up first.
+    ///
+    /// # Errors
+    /// As [`Directory::finish`].
+    pub async fn claim_version(
+        &self,
+        account: &AccountId,
+        version: &FileId,
+    ) -> Result<Option<Announced>, StoreError> {
+        let key = DirectoryKey::file(account, version);
+        let stamp = self.stamp()?;
+        for attempt in 0..ATTEMPTS {
+            let mut change = Expression::new();
+            change.set(PURGE, AttributeValue::S(ASKED.into()));
+            change.set("deletedAt", AttributeValue::S(stamp.now.to_string()));
+            change.if_exists("createdAt");
+            change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
+            match self.update(&key, &change).await {
+                Ok(Ok(item)) => return read(item).map(Some),
+                Ok(Err(_)) => return Ok(None),
+                Err(StoreError::Busy) => pause(attempt).await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(StoreError::Busy)
+    }
+
     /// Removes a file whose object was erased: its bytes count no more. It was claimed before.
     ///
     /// # Errors
@@ -263,6 +298,12 @@ impl Directory {
             asked.if_equal(PURGE, AttributeValue::S(ASKED.into())).if_exists("deletedAt");
             transaction.delete(Part::File, item_key(&key), &asked)?;
             discount(&mut transaction, account, claimed.counted())?;
+            if let Some(of) = &claimed.version_of {
+                // It is there still: whoever is purged goes after its versions.
+                let mut forgotten = Expression::new();
+                forgotten.delete_from(VERSIONS, &file.to_string()).if_exists("createdAt");
+                transaction.update(Part::Of, item_key(&DirectoryKey::file(account, of)), &forgotten)?;
+            }
             if self.settle(transaction, &write_id()?, attempt).await? {
                 return Ok(());
             }

@@ -223,6 +223,7 @@ impl TenantTable {
                     return Err(why_not_counted(field, *counter, refusal.found.as_ref()));
                 }
                 Part::Quota => return Err(StoreError::OverQuota),
+                Part::Versioned => return Err(self.why_no_version(refusal.found.as_ref())),
                 // Somebody moved an ancestor meanwhile, or changed the tree: look again.
                 Part::Ancestor
                 | Part::Tree

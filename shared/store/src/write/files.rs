@@ -10,6 +10,7 @@ use nexo_tenant_key::Key;
 
 use super::idempotency::replay;
 use super::{Created, Idempotency, Part, With};
+use crate::batch::batch;
 use crate::expression::Expression;
 use crate::pause::{ATTEMPTS, pause};
 use crate::record::{Entity, Input, Item, RECORD_KIND, Record, attributes, name_key};
@@ -24,7 +25,16 @@ pub trait Stored: Record {
 
     /// The ids of the records it is linked to, by which it is listed.
     fn linked(&self) -> Vec<String>;
+
+    /// The record that it is a further version of. That one is no version itself.
+    fn version_of(&self) -> Option<Id<Self::Kind>>;
 }
+
+/// The attribute with the ids of a record's further versions. They are records of their own.
+pub(crate) const VERSIONS: &str = "versionIds";
+
+/// The most further versions of a record: so many are erased with it at once.
+const MOST_VERSIONS: usize = 20;
 
 /// The attribute with the ids of [`Stored::linked`].
 const LINKED: &str = "linkedIds";
@@ -62,12 +72,14 @@ impl TenantTable {
         Ok(self.store.clock.mint()?)
     }
 
-    /// Creates a record whose object is yet to come, and counts its bytes. `upload` is the id of the upload in parts
+    /// Creates a record whose object is yet to come, and counts its bytes. If it is a version of another, that one
+    /// notes it in the same transaction, and is not purged before its object can have come. `upload` is the id of the upload in parts
     /// that was begun for it, if it comes so. It stays the same, and callers see it in addresses only.
     ///
     /// # Errors
     /// [`StoreError::OverQuota`] when the account's objects would take more than `most` bytes;
-    /// [`StoreError::NoSuchReference`], [`StoreError::KeyReused`].
+    /// [`StoreError::NoSuchReference`], [`StoreError::KeyReused`]; [`StoreError::NotFound`] and
+    /// [`StoreError::TooManyVersions`] of the record that it is to be a version of.
     pub async fn create_stored<R: Stored>(
         &self,
         id: Id<R::Kind>,
@@ -102,6 +114,14 @@ impl TenantTable {
                 };
             }
             self.count_bytes(&mut transaction, most, entity.input.fields.bytes())?;
+            if let Some(of) = entity.input.fields.version_of() {
+                let mut change = Expression::new();
+                change.insert_into(VERSIONS, &entity.id.to_string()).if_smaller(VERSIONS, MOST_VERSIONS);
+                let settled = stamp.now.as_seconds() + SETTLING_SECONDS;
+                change.set(SETTLED_AT, AttributeValue::N(settled.to_string()));
+                change.if_exists(RECORD_KIND).if_absent("deletedAt").if_absent(PURGE);
+                transaction.update(Part::Versioned, item_key(&self.scope.record(&of)), &change)?;
+            }
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
             }
@@ -136,6 +156,42 @@ impl TenantTable {
         let item = self.read(&self.scope.record(id), true).await?;
         let parts = item.as_ref().and_then(parts);
         Ok((self.live(item)?, parts))
+    }
+
+    /// All versions of a live record, newest first and deleted ones left out. The record itself is the first and
+    /// therefore the last here; it may be named by any of its versions. Whoever reaches it reaches all of them.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn versions_of<R: Stored>(&self, id: &Id<R::Kind>) -> Result<Vec<Entity<R>>, StoreError> {
+        let mut item = self.read(&self.scope.record(id), true).await?;
+        let mut first: Entity<R> = self.live(item.clone())?;
+        if let Some(of) = first.input.fields.version_of() {
+            item = self.read(&self.scope.record(&of), true).await?;
+            first = self.live(item.clone())?;
+        }
+        let further = item.as_ref().and_then(|item| item.get(VERSIONS)?.as_ss().ok()).cloned();
+        let mut further: Vec<Id<R::Kind>> =
+            further.unwrap_or_default().iter().filter_map(|id| id.parse().ok()).collect();
+        further.sort_unstable_by(|one, other| other.ulid().cmp(one.ulid()));
+        let mut versions = Vec::with_capacity(further.len() + 1);
+        if !further.is_empty() {
+            let keys = further.iter().map(|id| item_key(&self.scope.record(id))).collect();
+            let found = batch(&self.store, self.credentials(), &self.request.meter, keys).await?;
+            for item in found.into_iter().flatten().filter(|item| !item.contains_key("deletedAt")) {
+                versions.push(Entity::from_item(item)?);
+            }
+        }
+        versions.push(first);
+        Ok(versions)
+    }
+
+    /// Why a record takes no further version.
+    pub(super) fn why_no_version(&self, found: Option<&Item>) -> StoreError {
+        match found {
+            Some(item) if self.shows(item) && !item.contains_key("deletedAt") => StoreError::TooManyVersions,
+            _ => StoreError::NotFound,
+        }
     }
 
     /// Changes a record by a rule; what it is linked to from now on must exist.
