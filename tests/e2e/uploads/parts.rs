@@ -351,10 +351,15 @@ async fn a_file_that_is_complete_while_it_is_given_up_is_kept() {
             nexo.door().faults().disarm();
             completed
         };
-        let (swept, is_complete) = tokio::join!(nexo.sweep(), meanwhile);
+        let tick = json!({"detail-type": "Scheduled Event"}).to_string().into_bytes();
+        // On a busy machine it may meet the table that is away for the event: then the next round goes on.
+        let (_, is_complete) = tokio::join!(nexo.server().invoke("SweepFunction", tick), meanwhile);
         faults.disarm();
+        nexo.clock.advance(7 * HOUR);
+        nexo.sweep().await;
+        company.log_in().await;
         let expected = if is_complete { "available" } else { "expired" };
-        assert_eq!(status(&nexo, &company, &file).await.0, expected, "call {nth}: {swept}");
+        assert_eq!(status(&nexo, &company, &file).await.0, expected, "call {nth}");
         assert_eq!(is_complete, nth == 2, "its upload is ended before it is looked for");
     }
 }
