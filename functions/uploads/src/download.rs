@@ -8,7 +8,7 @@ use nexo_domain::{FileId, FileStatus, Permission, Timestamp, kind};
 use nexo_files::Bucket;
 use serde::Serialize;
 
-use crate::file::File;
+use crate::file::{File, is_there};
 
 pub(crate) const DOWNLOAD: Operation = Operation {
     method: Verb::Get,
@@ -39,9 +39,7 @@ pub(crate) async fn download(
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
     let file = tenant.get::<File>(&id).await?.input.fields;
-    if let Some(first) = &file.version_of {
-        tenant.get::<File>(first).await?;
-    }
+    is_there(&tenant, &file).await?;
     let why_not = match file.status {
         FileStatus::Available => None,
         FileStatus::Pending => Some("The file has not arrived yet."),

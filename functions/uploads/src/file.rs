@@ -2,10 +2,10 @@
 
 use nexo_api::{FieldErrors, FilterKind, FilterParameter, Resource, id_of};
 use nexo_domain::{
-    ClientId, FileCategory, FileId, FileName, FileStatus, FileType, Invalid, Permission, QuarantineReason,
-    Sha256, Text, kind,
+    ClientId, EmployeeId, FileCategory, FileId, FileName, FileStatus, FileType, Invalid, Permission,
+    QuarantineReason, Sha256, Text, kind,
 };
-use nexo_store::{PURGE_AT, Record, Reference, Stored};
+use nexo_store::{PURGE_AT, Record, Reference, StoreError, Stored, TenantTable};
 use serde::{Deserialize, Serialize};
 
 /// The largest file, in bytes: 5 GB, which is also the most that S3 takes in one request.
@@ -44,24 +44,49 @@ pub struct File {
     pub version_of: Option<FileId>,
 }
 
-/// A record that a file belongs to.
+/// A record that a file belongs to, by what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Link {
-    /// What it is.
-    #[serde(rename = "type")]
-    pub target: LinkType,
-    /// Its id.
-    pub id: ClientId,
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Link {
+    /// A client.
+    Client {
+        /// Its id.
+        id: ClientId,
+    },
+    /// An employee.
+    Employee {
+        /// The id.
+        id: EmployeeId,
+    },
 }
 
-/// The kinds of records that files belong to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum LinkType {
-    Client,
+impl Link {
+    fn id(&self) -> String {
+        match self {
+            Self::Client { id } => id.to_string(),
+            Self::Employee { id } => id.to_string(),
+        }
+    }
+
+    /// It names what its caller may read.
+    fn reference(&self) -> Reference {
+        match self {
+            Self::Client { id } => Reference::within("links", id, Permission::ClientRead),
+            Self::Employee { id } => Reference::within("links", id, Permission::EmployeeRead),
+        }
+    }
+}
+
+/// Refuses a version of a file that was deleted, or is beyond reach: it is no more there than that one.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub async fn is_there(table: &TenantTable, file: &File) -> Result<(), StoreError> {
+    match &file.version_of {
+        Some(first) => table.get::<File>(first).await.map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Reports a size that no file has.
@@ -112,8 +137,7 @@ impl Record for File {
     const HIDDEN_BY: Option<&'static str> = Some("versionOf");
 
     fn references(&self) -> Vec<Reference> {
-        let within = |link: &Link| Reference::within("links", &link.id, Permission::ClientRead);
-        self.links.iter().map(within).collect()
+        self.links.iter().map(Link::reference).collect()
     }
 }
 
@@ -123,7 +147,7 @@ impl Stored for File {
     }
 
     fn linked(&self) -> Vec<String> {
-        self.links.iter().map(|link| link.id.to_string()).collect()
+        self.links.iter().map(Link::id).collect()
     }
 
     fn version_of(&self) -> Option<FileId> {
@@ -144,7 +168,7 @@ impl Resource for File {
             name: "linkedTo",
             summary: "Only files that are linked to this record",
             kind: FilterKind::Contains("linkedIds"),
-            parse: id_of::<kind::Client>,
+            parse: |text| id_of::<kind::Client>(text).or_else(|_| id_of::<kind::Employee>(text)),
         },
         FilterParameter {
             name: "category",

@@ -11,7 +11,7 @@ use nexo_files::{Bucket, Completed, PART};
 use nexo_store::Entity;
 use serde::{Deserialize, Serialize};
 
-use crate::file::{File, LARGEST};
+use crate::file::{File, LARGEST, is_there};
 use crate::upload::Upload;
 
 pub(crate) const OPERATIONS: [Operation; 2] = [
@@ -122,6 +122,7 @@ pub(crate) async fn address(
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
     let (file, upload) = tenant.upload_of::<File>(&id).await?;
+    is_there(&tenant, &file.input.fields).await?;
     in_time(&tenant, &file, LATE_MS)?;
     let File { size, status, .. } = file.input.fields;
     let upload = match upload {
@@ -141,6 +142,7 @@ pub(crate) async fn complete(
     Body(Complete { etags }): Body<Complete>,
 ) -> Result<Response, Problem> {
     let (file, upload) = tenant.upload_of::<File>(&id).await?;
+    is_there(&tenant, &file.input.fields).await?;
     in_time(&tenant, &file, TOO_LATE_MS)?;
     if file.input.fields.status != FileStatus::Pending {
         return Ok(answer(StatusCode::OK, &file));

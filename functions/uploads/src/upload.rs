@@ -6,8 +6,8 @@ use axum::Extension;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderValue, StatusCode};
 use nexo_api::{
-    Access as Who, FieldErrors, Id, IfMatch, Input, Once, Operation, Patch, Problem, REPLAYED, Resource,
-    Tenant, Verb, answer, created, json, shape, with_etag,
+    Access as Who, Code, FieldErrors, Id, IfMatch, Input, Once, Operation, Patch, Problem, REPLAYED,
+    Resource, Tenant, Verb, answer, created, json, shape, with_etag,
 };
 use nexo_domain::{
     FileCategory, FileId, FileName, FileStatus, FileType, Permission, Sha256, Tags, Timestamp, UserId, kind,
@@ -293,6 +293,10 @@ pub(crate) async fn change(
     judge_links(&values.links, &mut errors);
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
+    }
+    if has("ownerId") && tenant.versions_of::<File>(&id).await?.len() > 1 {
+        let detail = "A file that has versions keeps its owner, and so does each of them.";
+        return Err(Problem::new(Code::WrongState, detail));
     }
     let changed = tenant.change_stored(&id, expected, |file: &mut nexo_store::Input<File>| {
         if has("name") {

@@ -6,6 +6,8 @@ use nexo_tests::{Answer, Company, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::employees::{department, employee, position};
+
 use super::{PDF, announced, announcement, path};
 
 const GB: u64 = 1024 * 1024 * 1024;
@@ -178,6 +180,35 @@ async fn a_record_beyond_the_callers_reach_is_none_to_link_to() {
     let answer = program.post("/api/uploads", &with_link(&theirs)).await;
     assert_eq!(answer.field_errors(), [("/links".into(), "no_such_record".into())]);
     assert_eq!(owner.post("/api/uploads", &with_link(&theirs)).await.status, 201);
+}
+
+#[tokio::test]
+async fn files_belong_to_employees_for_whoever_may_read_those() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (it, dev) = (department(&company, "IT", &Value::Null).await, position(&company, "Dev", 1).await);
+    let ada = employee(&company, "1", &it, &dev).await["id"].clone();
+    let client = company.client("Acme").await["id"].clone();
+    let links = |of: &str, id: &Value| {
+        let mut body = announcement("resume.pdf");
+        body["links"] = json!([{"type": of, "id": id}]);
+        body
+    };
+    let file = company.post("/api/uploads", &links("employee", &ada)).await;
+    assert_eq!((file.status.as_u16(), &file.body["links"]), (201, &links("employee", &ada)["links"]));
+    let found = company.get(&format!("/api/uploads?linkedTo={}", ada.as_str().unwrap())).await.body;
+    assert_eq!(found["data"].as_array().unwrap().len(), 1, "{found}");
+    let found = company.get(&format!("/api/uploads?linkedTo={}", client.as_str().unwrap())).await.body;
+    assert_eq!(found["data"], json!([]));
+    company.get("/api/uploads?linkedTo=dep_1").await.assert_problem(400, "invalid_parameter");
+    // What one thing is called is no other, and there are no further kinds.
+    for (of, id) in [("employee", &client), ("client", &ada), ("position", &dev["id"])] {
+        company.post("/api/uploads", &links(of, id)).await.assert_problem(422, "validation_failed");
+    }
+    let program = company.program(&["file:read", "file:write", "client:read"]).await;
+    let refused = program.post("/api/uploads", &links("employee", &ada)).await;
+    assert_eq!(refused.field_errors(), [("/links".into(), "no_such_record".into())]);
+    assert_eq!(program.post("/api/uploads", &links("client", &client)).await.status, 201);
 }
 
 #[tokio::test]

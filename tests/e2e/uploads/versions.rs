@@ -318,3 +318,45 @@ async fn no_version_is_left_of_a_file_that_is_deleted_meanwhile() {
     version.assert_problem(404, "not_found");
     assert_eq!(counted(&nexo, &company).await, PDF.len());
 }
+
+#[tokio::test]
+async fn what_is_no_more_to_be_had_of_a_file_is_none_of_its_versions_either() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let client = company.client("Acme").await;
+    let mut body = announcement("a.csv");
+    body["contentType"] = json!("text/csv");
+    body["links"] = json!([{"type": "client", "id": client["id"]}]);
+    let file = company.post("/api/uploads", &body).await.body;
+    // The client is gone, and the file a version anew all the same.
+    let path_of_client = format!("/api/clients/{}", client["id"].as_str().unwrap());
+    assert_eq!(company.delete(&path_of_client).await.status, 204);
+    let csv = b"name\nA\n";
+    let version = json!({
+        "name": "b.csv", "contentType": "text/csv", "size": csv.len(), "sha256": sha256(csv),
+    });
+    let second = company.post(&format!("{}/versions", path(&file)), &version).await;
+    assert_eq!(second.status, 201, "{second:?}");
+    company.upload(&second.body, csv).await;
+    let import = json!({"fileId": second.body["id"], "resource": "clients"});
+    let begun = company.post("/api/imports", &import).await;
+    assert_eq!(begun.status, 201, "{begun:?}");
+    nexo.settled().await;
+    // Its owner stays, and so does that of the version.
+    let colleague = company.colleague("manager").await;
+    for one in [&file, &second.body] {
+        let given = company.patch(&path(one), &json!({"ownerId": colleague.user()})).await;
+        given.assert_problem(409, "wrong_state");
+        assert_eq!(company.patch(&path(one), &json!({"links": []})).await.status, 200);
+    }
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    download(&company, &second.body).await.assert_problem(404, "not_found");
+    company.post(&format!("{}/parts", path(&second.body)), &json!({})).await.assert_problem(404, "not_found");
+    let refused = company.post("/api/imports", &import).await;
+    assert_eq!(refused.field_errors(), [("/fileId".into(), "not_available".into())]);
+    let start = format!("/api/imports/{}/start", begun.body["id"].as_str().unwrap());
+    assert_eq!(company.post(&start, &json!({"dryRun": false})).await.status, 202);
+    nexo.settled().await;
+    let failed = company.get(start.trim_end_matches("/start")).await.body;
+    assert_eq!((&failed["status"], &failed["reason"]), (&json!("failed"), &json!("file_gone")));
+}

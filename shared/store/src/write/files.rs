@@ -14,7 +14,7 @@ use crate::batch::batch;
 use crate::expression::Expression;
 use crate::pause::{ATTEMPTS, pause};
 use crate::record::{Entity, Input, Item, RECORD_KIND, Record, attributes, name_key};
-use crate::table::Updated;
+use crate::table::{OWNER, Updated};
 use crate::transaction::{Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -103,10 +103,12 @@ impl TenantTable {
             item.insert(LINKED.into(), linked);
         }
         let references = self.references(&entity.input);
+        // What a version names and who owns it stand in the first one already.
+        let before = if entity.input.fields.version_of().is_some() { references.as_slice() } else { &[] };
         for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
             transaction.put_new(Part::Record, item.clone())?;
-            if let Err(error) = self.refer::<R>(&mut transaction, &stamp, &key, &[], &references).await {
+            if let Err(error) = self.refer::<R>(&mut transaction, &stamp, &key, before, &references).await {
                 // What the first request named may be out of reach by now; its answer stays.
                 return match idempotency {
                     Some(idempotency) => self.recall(idempotency, entity.input, error).await,
@@ -120,6 +122,10 @@ impl TenantTable {
                 let settled = stamp.now.as_seconds() + SETTLING_SECONDS;
                 change.set(SETTLED_AT, AttributeValue::N(settled.to_string()));
                 change.if_exists(RECORD_KIND).if_absent("deletedAt").if_absent(PURGE);
+                if let Some(owners) = &self.owners {
+                    let theirs = change.any_of(OWNER, "owner", owners);
+                    change.when(theirs);
+                }
                 transaction.update(Part::Versioned, item_key(&self.scope.record(&of)), &change)?;
             }
             if let Some(idempotency) = idempotency {
