@@ -116,7 +116,11 @@ pub(crate) async fn create(
         Err(StoreError::NotFound) => return Err(wrong("no_such_record", "names no record of this account")),
         Err(error) => return Err(error.into()),
     };
-    if is_there(&tenant, &file).await.is_err() || file.status != FileStatus::Available {
+    let is_gone = match is_there(&tenant, &file).await {
+        Err(StoreError::NotFound) => true,
+        there => there.map(|()| false)?,
+    };
+    if is_gone || file.status != FileStatus::Available {
         return Err(wrong("not_available", "names a file that is not available"));
     }
     if !matches!(file.content_type, FileType::Csv | FileType::Xlsx) {
