@@ -1,5 +1,6 @@
 //! Who works for an account: employees, the departments they work in, and what they are employed as.
 
+mod changes;
 mod chart;
 mod department;
 mod employee;
@@ -14,7 +15,7 @@ pub use position::Position;
 
 /// The function's routes.
 pub fn routes(platform: &Platform) -> Routes {
-    let [records, transfer, promote, leave, come_back, terminate, rehire] = employment::OPERATIONS;
+    let [transfer, promote, leave, come_back, terminate, rehire] = changes::OPERATIONS;
     let [chart, reports] = chart::OPERATIONS;
     resource::<Department>(platform)
         .and(Routes::new(platform, "/api/departments").on(department::TREE_OPERATION, department::tree))
@@ -22,13 +23,13 @@ pub fn routes(platform: &Platform) -> Routes {
         .and(resource::<Employee>(platform))
         .and(
             Routes::new(platform, "/api/employees")
-                .on(records, employment::list)
-                .on(transfer, employment::make::<employment::EmployeeTransfer>)
-                .on(promote, employment::make::<employment::EmployeePromotion>)
-                .on(leave, employment::make::<employment::EmployeeLeave>)
-                .on(come_back, employment::make::<employment::EmployeeReturn>)
-                .on(terminate, employment::make::<employment::EmployeeTermination>)
-                .on(rehire, employment::make::<employment::EmployeeRehire>)
+                .on(employment::LIST, employment::list)
+                .on(transfer, changes::make::<changes::EmployeeTransfer>)
+                .on(promote, changes::make::<changes::EmployeePromotion>)
+                .on(leave, changes::make::<changes::EmployeeLeave>)
+                .on(come_back, changes::make::<changes::EmployeeReturn>)
+                .on(terminate, changes::make::<changes::EmployeeTermination>)
+                .on(rehire, changes::make::<changes::EmployeeRehire>)
                 .on(chart, chart::chart)
                 .on(reports, chart::reports),
         )
