@@ -311,6 +311,19 @@ impl Company<'_> {
         colleague
     }
 
+    /// A colleague who may do this, by a role of the account's own, and whom functions have not seen with another.
+    pub async fn colleague_who_may(&self, permissions: &[&str]) -> Self {
+        let role = json!({"name": permissions.join(" "), "permissions": permissions});
+        let role = self.post("/api/roles", &role).await;
+        assert_eq!(role.status, StatusCode::CREATED, "{role:?}");
+        let colleague = self.colleague("viewer").await;
+        let user = format!("/api/users/{}", colleague.user());
+        let given = self.patch(&user, &json!({"roleIds": [role.body["id"]]})).await;
+        assert_eq!(given.status, StatusCode::OK, "{given:?}");
+        self.nexo.clock.advance(60_000);
+        colleague
+    }
+
     /// A program of the user, with a key that was given these permissions.
     pub async fn program(&self, permissions: &[&str]) -> Self {
         let body = json!({"name": "Program", "permissions": permissions});

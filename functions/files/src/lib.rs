@@ -93,6 +93,11 @@ impl Inspector {
         Self { directory, bucket, scanner, log: platform.log.clone() }
     }
 
+    /// Who looks for malware in what arrives.
+    pub const fn scanner(&self) -> Scanner {
+        self.scanner
+    }
+
     /// Does what an event asks for.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(20);
 
 /// With so many bytes of errors a step is done: with those of the rows done at once they are one item, of at most
 /// 400 KB.
-pub(crate) const MOST_ERRORS: usize = 150_000;
+const MOST_ERRORS: usize = 150_000;
 
 /// Rows that are done at once.
 pub(crate) const AT_ONCE: usize = 16;
@@ -52,6 +52,8 @@ struct Work<'a> {
     job: &'a Job,
     table: TenantTable,
     taken: Vec<(usize, Column)>,
+    /// Whether rows are done one after the other.
+    in_order: bool,
     /// The records by their names in another system, where they are matched by those.
     by_name: HashMap<String, Vec<String>>,
     /// Rows that a step before has done without coming to its end, and whether each changed a record.
@@ -90,19 +92,18 @@ impl Importer {
         } else {
             HashMap::new()
         };
-        let mut work = Work { import, job, table, taken: import.taken(), by_name, before };
+        let taken = import.taken();
+        let members: Vec<&str> = taken.iter().map(|(_, column)| column.member()).collect();
+        let in_order = (how.in_order)(&members, import.match_by.is_some());
+        let mut work = Work { import, job, table, taken, in_order, by_name, before };
         let mut next = import.clone();
-        let mut tally = Tally { columns: &import.columns, errors: Vec::new(), bytes: 0 };
+        let mut tally = Tally::of(&import.columns);
         let first = part.rows.first().map_or(0, |row| row.number);
         let mut failure = None;
         let mut rest = part.rows.as_slice();
         // From here on: what comes before takes the time that it takes, and one wave at least is done.
         let started = Instant::now();
-        while !rest.is_empty()
-            && failure.is_none()
-            && tally.bytes < MOST_ERRORS
-            && started.elapsed() < LONGEST
-        {
+        while !rest.is_empty() && failure.is_none() && !tally.is_full() && started.elapsed() < LONGEST {
             let (wave, behind) = rest.split_at(work.wave(rest));
             for (row, done) in wave.iter().zip(join_all(wave.iter().map(|row| work.one(row))).await) {
                 match done {
@@ -179,12 +180,10 @@ fn is_by_external_id(import: &Import) -> bool {
 impl Work<'_> {
     /// How many of these rows can be done at once: none of them bears on another.
     fn wave(&self, rows: &[SheetRow]) -> usize {
-        let how = self.import.resource.how();
-        let members: Vec<&str> = self.taken.iter().map(|(_, column)| column.member()).collect();
-        if (how.in_order)(&members, self.import.match_by.is_some()) {
+        if self.in_order {
             return 1;
         }
-        let claims = how.claims;
+        let claims = self.import.resource.how().claims;
         let mut claimed = HashSet::new();
         for (index, row) in rows.iter().take(AT_ONCE).enumerate() {
             let claims = claims(&self.row(row), self.import.started_by);
@@ -233,7 +232,7 @@ impl Work<'_> {
         let broken = self.taken.iter().filter_map(|(place, column)| {
             let cell = row.cells.get(*place)?.trim();
             FORMULA_ERRORS.contains(&cell).then(|| FieldError {
-                pointer: format!("/{}", column.name.replace('.', "/")),
+                pointer: column.pointer(),
                 code: "failed_formula".into(),
                 message: format!("is {cell}, the error of a formula"),
             })
@@ -283,9 +282,9 @@ impl Work<'_> {
 }
 
 /// Errors, with the names of the file's columns.
-struct Tally<'a> {
+pub(crate) struct Tally<'a> {
     columns: &'a [ImportColumn],
-    errors: Vec<RowError>,
+    pub(crate) errors: Vec<RowError>,
     bytes: usize,
 }
 
@@ -311,8 +310,17 @@ async fn readable(job: &Job) -> Result<File, Stop> {
 /// The most errors of a row that are told.
 const MOST_OF_A_ROW: usize = 20;
 
-impl Tally<'_> {
-    fn add(&mut self, row: u32, errors: Vec<FieldError>) {
+impl<'a> Tally<'a> {
+    pub(crate) fn of(columns: &'a [ImportColumn]) -> Self {
+        Self { columns, errors: Vec::new(), bytes: 0 }
+    }
+
+    /// Whether the step is done with what there is.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= MOST_ERRORS
+    }
+
+    pub(crate) fn add(&mut self, row: u32, errors: Vec<FieldError>) {
         for error in errors.into_iter().take(MOST_OF_A_ROW) {
             let error = described(self.columns, row, error);
             self.bytes +=
@@ -323,7 +331,7 @@ impl Tally<'_> {
 }
 
 /// An error of a row, with the column that it is about: the one whose field it is, or is within.
-pub(crate) fn described(columns: &[ImportColumn], row: u32, error: FieldError) -> RowError {
+fn described(columns: &[ImportColumn], row: u32, error: FieldError) -> RowError {
     let parts = error.pointer.split('/').skip(1).filter(|part| part.parse::<u32>().is_err());
     let path = parts.collect::<Vec<_>>().join(".");
     let is_within = |outer: &str, inner: &str| {

@@ -7,7 +7,7 @@ use nexo_api::Undone;
 use nexo_store::Note;
 use tokio::time::Instant;
 
-use crate::step::{AT_ONCE, LONGEST, MOST_ERRORS, described};
+use crate::step::{AT_ONCE, LONGEST, Tally};
 use crate::{Importer, Job, Outcome, Stop};
 
 /// The most rows of a step.
@@ -34,8 +34,8 @@ impl Importer {
             next.status = ImportStatus::Undone;
         }
         let in_order = (how.in_order)(&[], false);
-        let (mut errors, mut bytes, mut failure) = (Vec::new(), 0, None);
-        while !rest.is_empty() && failure.is_none() && bytes < MOST_ERRORS && started.elapsed() < LONGEST {
+        let (mut tally, mut failure) = (Tally::of(&import.columns), None);
+        while !rest.is_empty() && failure.is_none() && !tally.is_full() && started.elapsed() < LONGEST {
             // What was created is deleted without regard to others.
             let creates = rest.iter().take(AT_ONCE).take_while(|entry| !entry.is_update).count();
             let wave = if in_order { 1 } else { creates.max(1) };
@@ -53,11 +53,7 @@ impl Importer {
                     Ok(Undone::Done) => next.undone += 1,
                     Ok(Undone::Conflict(found)) => {
                         next.conflicts += 1;
-                        for error in found {
-                            let error = described(&import.columns, entry.row, error);
-                            bytes += 60 + error.field.len() + error.code.len() + error.message.len();
-                            errors.push(error);
-                        }
+                        tally.add(entry.row, found);
                     }
                     Err(error) => {
                         failure = Some(error);
@@ -71,7 +67,7 @@ impl Importer {
         }
         match failure {
             Some(failure) if next.rows_done == import.rows_done => Err(failure.into()),
-            _ => Ok(Outcome { first: next.next_row, next, errors }),
+            _ => Ok(Outcome { first: next.next_row, next, errors: tally.errors }),
         }
     }
 }

@@ -37,8 +37,8 @@ const MOST_ELEMENTS: usize = 100_000;
 /// The most parts.
 const MOST_PARTS: usize = 10_000;
 
-/// The rows of a sheet.
-const MOST_ROWS: u32 = 1_048_576;
+/// The most rows that a sheet has.
+const ROWS_OF_A_SHEET: u32 = 1_048_576;
 
 /// The most bytes of a sheet as CSV.
 const MOST_TEXT: usize = 100 * 1024 * 1024;
@@ -232,7 +232,7 @@ impl Table {
         if text.is_empty() {
             return Ok(());
         }
-        if row < self.row || row >= MOST_ROWS {
+        if row < self.row || row >= ROWS_OF_A_SHEET {
             return Err(UNREADABLE);
         }
         while self.row < row {

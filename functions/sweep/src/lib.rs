@@ -1,12 +1,12 @@
 //! Sweeps up: erases what was purged, gives up what never came, and compares the bucket with the table.
 //!
 //! Two things call it. The table's stream, with files whose purge was asked for, with accounts that have their
-//! first file, and with employees who are gone, whose history goes with them; and a schedule, once a day, for a round through all accounts that have files (`round.rs`).
+//! first file, and with employees who are gone, whose history goes with them; and a schedule, once a day, for a
+//! round through all accounts that have files (`round.rs`).
 //!
 //! **Purge.** First the way back is shut, in the record, then the object is erased with all its versions, and at
-//! last the record goes together with its bytes in the account's sum. Further versions of a file go before it, each in
-//! the same steps. Whatever fails in between is done again, by
-//! the stream and by the next round, and counts once.
+//! last the record goes together with its bytes in the account's sum. Further versions of a file go before it, each
+//! in the same steps. Whatever fails in between is done again, by the stream and by the next round, and counts once.
 
 mod event;
 mod round;
@@ -29,7 +29,6 @@ pub struct Sweeper {
     directory: Directory,
     bucket: Bucket,
     inspector: Inspector,
-    scanner: Scanner,
     clock: Clock,
     log: LogSink,
 }
@@ -40,7 +39,6 @@ impl Sweeper {
         Self {
             directory: platform.directory(&Meter::default()),
             inspector: Inspector::new(platform, bucket.clone(), scanner),
-            scanner,
             bucket,
             clock: platform.clock.clone(),
             log: platform.log.clone(),

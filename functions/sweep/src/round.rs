@@ -216,7 +216,7 @@ impl Sweeper {
                 }
             }
             // It was what was announced, and nobody scans any more.
-            FileStatus::Scanning if self.scanner == Scanner::None => {
+            FileStatus::Scanning if self.inspector.scanner() == Scanner::None => {
                 self.directory.finish(account, file, &record, Finding::Available).await?;
             }
             FileStatus::Scanning if now.as_seconds() - record.arrived_at() >= SCAN_SECONDS => {

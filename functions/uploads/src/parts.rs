@@ -98,8 +98,15 @@ pub(crate) async fn addresses(
     Ok(Upload::parts(signed.map_err(|error| Problem::internal(&error))?))
 }
 
-/// Refuses what would come too late for a file that waits for its bytes, and what comes for one that was given up.
-fn in_time(tenant: &Tenant, file: &Entity<File>, late_ms: i64) -> Result<(), Problem> {
+/// A file, and its upload in parts if it comes so. Refuses what would come too late for one that waits for its bytes, and
+/// what comes for one that was given up.
+async fn in_time(
+    tenant: &Tenant,
+    id: &FileId,
+    late_ms: i64,
+) -> Result<(Entity<File>, Option<String>), Problem> {
+    let (file, upload) = tenant.upload_of::<File>(id).await?;
+    is_there(tenant, &file.input.fields).await?;
     let age_ms = tenant.now().as_millis() - file.created_at.as_millis();
     match file.input.fields.status {
         FileStatus::Expired => {
@@ -110,7 +117,7 @@ fn in_time(tenant: &Tenant, file: &Entity<File>, late_ms: i64) -> Result<(), Pro
             "The file was announced too long ago and is about to expire. Announce it anew.",
         )),
         FileStatus::Pending | FileStatus::Scanning | FileStatus::Available | FileStatus::Quarantined => {
-            Ok(())
+            Ok((file, upload))
         }
     }
 }
@@ -121,9 +128,7 @@ pub(crate) async fn address(
     tenant: Tenant,
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
-    let (file, upload) = tenant.upload_of::<File>(&id).await?;
-    is_there(&tenant, &file.input.fields).await?;
-    in_time(&tenant, &file, LATE_MS)?;
+    let (file, upload) = in_time(&tenant, &id, LATE_MS).await?;
     let File { size, status, .. } = file.input.fields;
     let upload = match upload {
         Some(upload) if status == FileStatus::Pending => {
@@ -141,9 +146,7 @@ pub(crate) async fn complete(
     Id(id): Id<kind::File>,
     Body(Complete { etags }): Body<Complete>,
 ) -> Result<Response, Problem> {
-    let (file, upload) = tenant.upload_of::<File>(&id).await?;
-    is_there(&tenant, &file.input.fields).await?;
-    in_time(&tenant, &file, TOO_LATE_MS)?;
+    let (file, upload) = in_time(&tenant, &id, TOO_LATE_MS).await?;
     if file.input.fields.status != FileStatus::Pending {
         return Ok(answer(StatusCode::OK, &file));
     }

@@ -82,6 +82,11 @@ impl Column {
         self.name.split('.').next().unwrap_or(self.name)
     }
 
+    /// Where the field is in a record, as a JSON pointer (RFC 6901).
+    pub fn pointer(&self) -> String {
+        format!("/{}", self.name.replace('.', "/"))
+    }
+
     /// The cell of a record.
     pub fn cell(&self, record: &Map<String, Value>) -> String {
         let mut path = self.name.split('.');

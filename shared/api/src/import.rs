@@ -184,14 +184,10 @@ fn read(row: &Row<'_>) -> (Map<String, Value>, FieldErrors) {
     let (mut document, mut errors) = (Map::new(), FieldErrors::default());
     for (column, cell) in row.cells.iter().filter(|(column, _)| column.name != "id") {
         if let Err(invalid) = column.read(cell, &mut document) {
-            errors.add(&pointer(column), invalid.code(), invalid.message());
+            errors.add(&column.pointer(), invalid.code(), invalid.message());
         }
     }
     (document, errors)
-}
-
-fn pointer(column: &Column) -> String {
-    format!("/{}", column.name.replace('.', "/"))
 }
 
 async fn apply<R: Resource>(table: &TenantTable, row: &Row<'_>) -> Result<Applied, Failure> {
@@ -342,9 +338,10 @@ async fn undo<R: Resource>(table: &TenantTable, note: &Note, entry: &RowEntry) -
 async fn restore<R: Resource>(table: &TenantTable, note: &Note, entry: &RowEntry) -> Result<(), Failure> {
     let (current, before) = table.around_row::<R>(entry).await.map_err(refused)?;
     let (now, then) = (given(&current)?, given(&Entity { input: before.clone(), ..current.clone() })?);
-    let mut back = now.clone();
-    back.extend(then.clone());
-    back.retain(|member, _| now.get(member) != then.get(member));
+    // What it had and has not, and what it gets: whoever may not give a private field takes none away either.
+    let differs = |member: &String| now.get(member) != then.get(member);
+    let back = now.iter().chain(&then).filter(|(member, _)| differs(member));
+    let back = back.map(|(member, value)| (member.clone(), value.clone())).collect();
     may_give::<R>(table, &back, current.input.owner_id)?;
     judge_change(table, &current, &before)?;
     table.replace_row(note, &current, &before).await.map_err(refused)?;

@@ -69,6 +69,14 @@ struct With<'a> {
     noted: Option<Noted<'a>>,
 }
 
+/// What became of a transaction.
+enum Sent {
+    Written,
+    Refused(Vec<Refusal<Part>>),
+    /// It met another one, and can be tried again now.
+    Collided,
+}
+
 /// What the members of a record's transaction are for.
 #[derive(Clone)]
 enum Part {
@@ -156,16 +164,10 @@ impl TenantTable {
             if let Some(note) = note {
                 self.note(&mut transaction, &Noted { note, before: None }, &key, entity.version)?;
             }
-            let refusals = match self.send(transaction, &stamp, attempt).await {
-                // Others count in the same records, and are soon done.
-                Err(StoreError::Busy) if R::BOUND => {
-                    pause(attempt).await?;
-                    continue;
-                }
-                sent => sent?,
-            };
-            let Some(refusals) = refusals else {
-                return Ok(Created { entity, replayed: false });
+            let refusals = match self.send(transaction, &stamp, attempt, R::BOUND).await? {
+                Sent::Written => return Ok(Created { entity, replayed: false }),
+                Sent::Refused(refusals) => refusals,
+                Sent::Collided => continue,
             };
             if let Some(found) = replay(&refusals) {
                 let idempotency = idempotency.ok_or(StoreError::Busy)?;
@@ -404,18 +406,11 @@ impl TenantTable {
                     Updated::Refused(found) => Err(self.gone_or_stale(found.as_ref())),
                 };
             }
-            let refusals = match self.send(transaction, stamp, attempt).await {
-                // Others count in the same records, and are soon done.
-                Err(StoreError::Busy) if R::BOUND => {
-                    pause(attempt).await?;
-                    continue;
-                }
-                sent => sent?,
+            stale = match self.send(transaction, stamp, attempt, R::BOUND).await? {
+                Sent::Written => return Ok(next.clone()),
+                Sent::Refused(refusals) => self.explain::<R>(key, &refusals).await?,
+                Sent::Collided => continue,
             };
-            let Some(refusals) = refusals else {
-                return Ok(next.clone());
-            };
-            stale = self.explain::<R>(key, &refusals).await?;
         }
         Err(StoreError::Busy)
     }
@@ -516,28 +511,35 @@ impl TenantTable {
         }
     }
 
+    /// Sends a transaction. Where others count in the same records (`is_shared`) it waits after a collision, as they
+    /// are soon done.
     async fn send(
         &self,
         transaction: Transaction<Part>,
         stamp: &Stamp,
         attempt: usize,
-    ) -> Result<Option<Vec<Refusal<Part>>>, StoreError> {
+        is_shared: bool,
+    ) -> Result<Sent, StoreError> {
         // Another attempt is another transaction: under the same token DynamoDB would refuse it.
         let token = format!("{}{attempt}", stamp.write_id);
         let sent =
-            transaction.send(&self.store.client, self.credentials(), &self.request.meter, &token).await?;
-        match sent {
-            // DynamoDB forgets its token after ten minutes; the item itself does not.
-            Some(refusals)
-                if refusals.iter().any(|refusal| {
-                    matches!(refusal.role, Part::Record)
-                        && refusal.found.as_ref().is_some_and(|item| stamp.wrote(item))
-                }) =>
-            {
-                Ok(None)
+            transaction.send(&self.store.client, self.credentials(), &self.request.meter, &token).await;
+        let refusals = match sent {
+            Err(StoreError::Busy) if is_shared => {
+                pause(attempt).await?;
+                return Ok(Sent::Collided);
             }
-            Some(refusals) => rows::without_trial(refusals),
-            None => Ok(None),
-        }
+            sent => sent?,
+        };
+        // DynamoDB forgets its token after ten minutes; the item itself does not.
+        let is_own = |refusal: &Refusal<Part>| {
+            matches!(refusal.role, Part::Record)
+                && refusal.found.as_ref().is_some_and(|item| stamp.wrote(item))
+        };
+        let refusals = match refusals.filter(|refusals| !refusals.iter().any(is_own)) {
+            Some(refusals) => rows::without_trial(refusals)?,
+            None => None,
+        };
+        Ok(refusals.map_or(Sent::Written, Sent::Refused))
     }
 }

@@ -152,18 +152,6 @@ async fn an_account_has_five_imports_going_on_at_once() {
     begun(&nexo, &other, b"name\nA\n").await;
 }
 
-/// A colleague who may do this.
-async fn with_role<'a>(nexo: &Nexo, company: &Company<'a>, permissions: &[&str]) -> Company<'a> {
-    let role = company.post("/api/roles", &json!({"name": "Some", "permissions": permissions})).await;
-    assert_eq!(role.status, 201, "{role:?}");
-    let colleague = company.colleague("viewer").await;
-    let user = format!("/api/users/{}", colleague.user());
-    let given = company.patch(&user, &json!({"roleIds": [role.body["id"]]})).await;
-    assert_eq!(given.status, 200, "{given:?}");
-    nexo.clock.advance(60_000);
-    colleague
-}
-
 /// A server that makes no step by itself.
 async fn still() -> (Nexo, tempfile::TempDir) {
     let (options, folder) = options_with_template(&[(
@@ -305,19 +293,16 @@ async fn a_step_does_nothing_for_somebody_who_was_disabled() {
 async fn rows_reach_as_far_as_whoever_imports() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
-    let seller = with_role(
-        &nexo,
-        &company,
-        &[
+    let seller = company
+        .colleague_who_may(&[
             "import:run",
             "client:read:own",
             "client:write:own",
             "client:delete:own",
             "file:read",
             "file:write",
-        ],
-    )
-    .await;
+        ])
+        .await;
     let theirs = json!({"name": "Theirs", "taxId": "DE1", "externalId": "x1"});
     let theirs = company.post("/api/clients", &theirs).await.body;
     let text = format!(
@@ -351,12 +336,15 @@ async fn undoing_gives_back_no_private_field_that_one_may_not_give() {
     let import = proposed(&nexo, &company, "employees", text).await;
     let start = json!({"dryRun": false, "matchBy": "employeeNumber"});
     assert_eq!(counts(&started(&nexo, &company, &import, &start).await), [0, 1, 0, 0]);
-    let officer = with_role(
-        &nexo,
-        &company,
-        &["import:run", "employee:read", "employee:write", "employee:delete", "employee:read-private:own"],
-    )
-    .await;
+    let officer = company
+        .colleague_who_may(&[
+            "import:run",
+            "employee:read",
+            "employee:write",
+            "employee:delete",
+            "employee:read-private:own",
+        ])
+        .await;
     let back = undone(&nexo, &officer, &import).await;
     assert_eq!((&back["undone"], &back["conflicts"]), (&json!(0), &json!(1)), "{back}");
     assert_eq!(errors(&company, &import).await, [["2", "", "", "permission_denied"].map(str::to_owned)]);

@@ -2,22 +2,27 @@
 
 use std::time::Duration;
 
-use nexo_local::{FailNth, Fault, ServiceError};
+use nexo_local::{FailNth, Fault, Options, ServiceError};
 use nexo_tests::table::ulid;
-use nexo_tests::{Company, Nexo, options_with_template, project};
+use nexo_tests::{Company, Nexo, options, options_with_template, project};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{PDF, announced, announcement, download, path, sha256, status};
 
 const HOUR: i64 = 3600 * 1000;
 
-/// A server where files are scanned. Nobody does: verdicts are the test's.
-async fn scanning() -> Nexo {
-    let (options, _folder) = options_with_template(&[(
+/// The options of a server where files are scanned. Nobody does: verdicts are the test's.
+fn scanned() -> (Options, TempDir) {
+    options_with_template(&[(
         "Default: none\n    AllowedValues: [none, guardduty]",
         "Default: guardduty\n    AllowedValues: [none, guardduty]",
-    )]);
+    )])
+}
+
+async fn scanning() -> Nexo {
+    let (options, _folder) = scanned();
     Nexo::with(options).await
 }
 
@@ -282,13 +287,9 @@ async fn malware_is_kept_back_also_where_nobody_waits_for_a_verdict() {
 #[tokio::test]
 async fn what_waits_for_a_scan_waits_a_day_from_when_it_came_and_no_longer_than_there_are_scans() {
     let data = tempfile::tempdir().unwrap();
-    let folder =
-        |options: nexo_local::Options| nexo_local::Options { data: Some(data.path().into()), ..options };
-    let (options, _template) = options_with_template(&[(
-        "Default: none\n    AllowedValues: [none, guardduty]",
-        "Default: guardduty\n    AllowedValues: [none, guardduty]",
-    )]);
-    let nexo = Nexo::with(folder(options)).await;
+    let folder = Some(data.path().to_owned());
+    let (with_scans, _template) = scanned();
+    let nexo = Nexo::with(Options { data: folder.clone(), ..with_scans }).await;
     let mut company = nexo.register().await;
     let mut files = Vec::new();
     for name in ["kept.pdf", "lost.pdf"] {
@@ -308,7 +309,7 @@ async fn what_waits_for_a_scan_waits_a_day_from_when_it_came_and_no_longer_than_
     let (email, file, clock) = (company.email.clone(), files[0].clone(), nexo.clock.clone());
     nexo.stop().await;
 
-    let nexo = Nexo::with(folder(nexo_local::Options { clock, ..nexo_tests::options() })).await;
+    let nexo = Nexo::with(Options { data: folder, clock, ..options() }).await;
     let mut company = nexo.user(&email, Value::Null);
     company.log_in().await;
     assert_eq!(nexo.sweep().await["unscanned"], 0);

@@ -169,15 +169,14 @@ impl Directory {
                 let settled = stamp.now.as_seconds() + SETTLING_SECONDS;
                 change.set(SETTLED_AT, AttributeValue::N(settled.to_string()));
             }
-            match self.update(&key, &change).await {
-                Ok(Ok(_)) => return Ok(true),
-                Ok(Err(Some(item))) if stamp.wrote(&item) => return Ok(true),
-                Ok(Err(Some(item))) if stands_as(&item, announced) => {
+            match self.try_update(&key, &change, attempt).await? {
+                None => {}
+                Some(Ok(_)) => return Ok(true),
+                Some(Err(Some(item))) if stamp.wrote(&item) => return Ok(true),
+                Some(Err(Some(item))) if stands_as(&item, announced) => {
                     is_deleted = item.contains_key("deletedAt");
                 }
-                Ok(Err(_)) => return Ok(false),
-                Err(StoreError::Busy) => pause(attempt).await?,
-                Err(error) => return Err(error),
+                Some(Err(_)) => return Ok(false),
             }
         }
         Err(StoreError::Busy)
@@ -242,12 +241,9 @@ impl Directory {
             let due =
                 change.at_most(PURGE_AT, "now", u64::try_from(stamp.now.as_seconds()).unwrap_or_default());
             change.when(due);
-            match self.update(&key, &change).await {
-                Ok(Ok(item)) => return read(item).map(Some),
-                // Restored, or claimed, or an answer was lost: what is there now says which.
-                Ok(Err(_)) => {}
-                Err(StoreError::Busy) => pause(attempt).await?,
-                Err(error) => return Err(error),
+            // Restored, or claimed, or an answer was lost: what is there now says which.
+            if let Some(Ok(item)) = self.try_update(&key, &change, attempt).await? {
+                return read(item).map(Some);
             }
         }
         Err(StoreError::Busy)
@@ -271,11 +267,8 @@ impl Directory {
             change.set("deletedAt", AttributeValue::S(stamp.now.to_string()));
             change.if_exists("createdAt");
             change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
-            match self.update(&key, &change).await {
-                Ok(Ok(item)) => return read(item).map(Some),
-                Ok(Err(_)) => return Ok(None),
-                Err(StoreError::Busy) => pause(attempt).await?,
-                Err(error) => return Err(error),
+            if let Some(claimed) = self.try_update(&key, &change, attempt).await? {
+                return claimed.ok().map(read).transpose();
             }
         }
         Err(StoreError::Busy)
@@ -418,6 +411,19 @@ impl Directory {
         };
         let (items, next) = page(&self.store, self.store.as_function(), &self.meter, &range, None).await?;
         Ok((items, next.is_some()))
+    }
+
+    /// Updates an item, as [`Directory::update`] does. `None` after a collision, for which it has waited.
+    async fn try_update(
+        &self,
+        key: &DirectoryKey,
+        change: &Expression,
+        attempt: usize,
+    ) -> Result<Option<Result<Item, Option<Item>>>, StoreError> {
+        match self.update(key, change).await {
+            Err(StoreError::Busy) => pause(attempt).await.map(|()| None),
+            updated => updated.map(Some),
+        }
     }
 
     /// Sends a transaction; whether it was written. After a collision it has waited.

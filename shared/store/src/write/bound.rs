@@ -5,9 +5,9 @@ use nexo_domain::{Id, IdKind, Kind};
 use nexo_tenant_key::Key;
 use serde::de::DeserializeOwned;
 
-use super::{Note, Noted, Part};
+use super::{Note, Noted, Part, Sent};
 use crate::expression::Expression;
-use crate::pause::{ATTEMPTS, pause};
+use crate::pause::ATTEMPTS;
 use crate::range::range;
 use crate::record::{Beside, Entity, Record, Reference, SideChange, marked};
 use crate::table::Stamp;
@@ -71,9 +71,9 @@ impl TenantTable {
                     item.extend(key);
                     item.insert("version".into(), AttributeValue::N("1".into()));
                     item.extend(self.authorship(stamp).map(|(name, value)| (name.to_owned(), value)));
-                    for (first, last) in [("createdAt", "updatedAt"), ("createdBy", "updatedBy")] {
-                        item.extend(item.get(last).cloned().map(|value| (first.to_owned(), value)));
-                    }
+                    item.insert("createdAt".into(), AttributeValue::S(stamp.now.to_string()));
+                    let user = self.scope.principal().user.to_string();
+                    item.insert("createdBy".into(), AttributeValue::S(user));
                     transaction.put_new(Part::Side, item)?;
                 }
                 SideChange::End(field, value) => {
@@ -112,14 +112,11 @@ impl TenantTable {
             if let Some(note) = note {
                 self.note(&mut transaction, &Noted { note, before: None }, &key, current.version + 1)?;
             }
-            let refusals = match self.send(transaction, &stamp, attempt).await {
-                Err(StoreError::Busy) => {
-                    pause(attempt).await?;
-                    continue;
-                }
-                sent => sent?,
+            let refusals = match self.send(transaction, &stamp, attempt, true).await? {
+                Sent::Written => return Ok(()),
+                Sent::Refused(refusals) => refusals,
+                Sent::Collided => continue,
             };
-            let Some(refusals) = refusals else { return Ok(()) };
             match self.explain::<R>(&key, &refusals).await {
                 Err(StoreError::Stale { .. }) if expected.is_none() => {}
                 outcome => drop(outcome?),

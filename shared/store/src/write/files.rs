@@ -9,7 +9,7 @@ use nexo_domain::{FileStatus, Id, IdKind};
 use nexo_tenant_key::Key;
 
 use super::idempotency::replay;
-use super::{Created, Idempotency, Part, With};
+use super::{Created, Idempotency, Part, Sent, With};
 use crate::batch::batch;
 use crate::expression::Expression;
 use crate::pause::{ATTEMPTS, pause};
@@ -73,8 +73,8 @@ impl TenantTable {
     }
 
     /// Creates a record whose object is yet to come, and counts its bytes. If it is a version of another, that one
-    /// notes it in the same transaction, and is not purged before its object can have come. `upload` is the id of the upload in parts
-    /// that was begun for it, if it comes so. It stays the same, and callers see it in addresses only.
+    /// notes it in the same transaction, and is not purged before its object can have come. `upload` is the id of the
+    /// upload in parts that was begun for it, if it comes so. It stays the same, and callers see it in addresses only.
     ///
     /// # Errors
     /// [`StoreError::OverQuota`] when the account's objects would take more than `most` bytes;
@@ -131,16 +131,11 @@ impl TenantTable {
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
             }
-            let refusals = match self.send(transaction, &stamp, attempt).await {
-                // All that the account announces counts in one item: others are soon done.
-                Err(StoreError::Busy) => {
-                    pause(attempt).await?;
-                    continue;
-                }
-                sent => sent?,
-            };
-            let Some(refusals) = refusals else {
-                return Ok(Created { entity, replayed: false });
+            // All that the account announces counts in one item.
+            let refusals = match self.send(transaction, &stamp, attempt, true).await? {
+                Sent::Written => return Ok(Created { entity, replayed: false }),
+                Sent::Refused(refusals) => refusals,
+                Sent::Collided => continue,
             };
             if let Some(found) = replay(&refusals) {
                 let idempotency = idempotency.ok_or(StoreError::Busy)?;
