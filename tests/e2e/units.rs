@@ -451,12 +451,23 @@ async fn a_file_costs_its_record_and_the_sum_of_bytes() {
     let first = format!("/api/uploads/{}", first.body["id"].as_str().unwrap());
     let mut version = announcement.clone();
     version.as_object_mut().unwrap().remove("category");
-    let (_, spent) =
+    let (second, spent) =
         measured(&nexo, 201, request(Method::POST, &format!("{first}/versions")).json(&version)).await;
     assert_eq!(spent, cost(&["GetItem", "TransactWriteItems"], 1.0, 10.0));
     nexo.settled().await;
     let (_, spent) = measured(&nexo, 200, request(Method::GET, &format!("{first}/latest"))).await;
     assert_eq!(spent, cost(&["GetItem", "BatchGetItem"], 2.0, 0.0));
+    // By a version's id its file is read too: it is there only while that one is.
+    company.upload(&second.body, crate::uploads::PDF).await;
+    let second = format!("/api/uploads/{}", second.body["id"].as_str().unwrap());
+    for (end, wanted) in [
+        ("", cost(&["GetItem", "GetItem"], 1.0, 0.0)),
+        ("/download", cost(&["GetItem", "GetItem"], 1.0, 0.0)),
+        ("/latest", cost(&["GetItem", "GetItem", "BatchGetItem"], 3.0, 0.0)),
+    ] {
+        let (_, spent) = measured(&nexo, 200, request(Method::GET, &format!("{second}{end}"))).await;
+        assert_eq!(spent, wanted, "{end}");
+    }
     assert_eq!(company.delete(&path).await.status, 204);
     company.outlast(&file.body).await;
     // The way back is shut by the request; what follows from it looks at the record, and then it and the sum go

@@ -313,7 +313,8 @@ impl Company<'_> {
 
     /// A colleague who may do this, by a role of the account's own, and whom functions have not seen with another.
     pub async fn colleague_who_may(&self, permissions: &[&str]) -> Self {
-        let role = json!({"name": permissions.join(" "), "permissions": permissions});
+        let name: String = permissions.join(" ").chars().take(100).collect();
+        let role = json!({"name": name, "permissions": permissions});
         let role = self.post("/api/roles", &role).await;
         assert_eq!(role.status, StatusCode::CREATED, "{role:?}");
         let colleague = self.colleague("viewer").await;

@@ -120,7 +120,10 @@ impl Record for Client {
     }
 
     fn references(&self) -> Vec<Reference> {
-        self.parent_id.iter().map(|parent| Reference::parent("parentId", parent)).collect()
+        self.parent_id
+            .iter()
+            .map(|parent| Reference::parent("parentId", parent, Permission::ClientRead))
+            .collect()
     }
 }
 

@@ -78,10 +78,12 @@ impl Record for Department {
 
     fn references(&self) -> Vec<Reference> {
         let head = self.head_employee_id.iter();
-        let head = head.map(|head| in_employment(Reference::to("headEmployeeId", head)));
+        let head =
+            head.map(|head| in_employment(Reference::to("headEmployeeId", head, Permission::EmployeeRead)));
         let parent = self.parent_id.iter();
-        head.chain(parent.map(|parent| Reference::counted("parentId", parent, Counter::of("subDepartments"))))
-            .collect()
+        let count = Counter::of("subDepartments");
+        let within = Permission::DepartmentRead;
+        head.chain(parent.map(|parent| Reference::counted("parentId", parent, count, within))).collect()
     }
 
     fn is_in_use(&self) -> bool {

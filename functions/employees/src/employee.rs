@@ -143,19 +143,22 @@ impl Record for Employee {
     fn references(&self) -> Vec<Reference> {
         let mut references = if self.is_terminated() {
             vec![
-                Reference::to("departmentId", &self.department_id),
-                Reference::to("positionId", &self.position_id),
+                Reference::to("departmentId", &self.department_id, Permission::DepartmentRead),
+                Reference::to("positionId", &self.position_id, Permission::PositionRead),
             ]
         } else {
             vec![
-                Reference::counted("departmentId", &self.department_id, STAFF),
-                Reference::counted("positionId", &self.position_id, SEATS),
+                Reference::counted("departmentId", &self.department_id, STAFF, Permission::DepartmentRead),
+                Reference::counted("positionId", &self.position_id, SEATS, Permission::PositionRead),
             ]
         };
-        let manager = self.manager_id.iter().map(|manager| Reference::parent("managerId", manager));
+        let manager = self
+            .manager_id
+            .iter()
+            .map(|manager| Reference::parent("managerId", manager, Permission::EmployeeRead));
         let is_led = !self.is_terminated();
         references.extend(manager.map(|manager| if is_led { in_employment(manager) } else { manager }));
-        references.extend(self.user_id.iter().map(|user| Reference::to("userId", user)));
+        references.extend(self.user_id.iter().map(|user| Reference::user("userId", user)));
         references
     }
 

@@ -67,8 +67,9 @@ impl Record for Position {
     }
 
     fn references(&self) -> Vec<Reference> {
-        let count = |department| Reference::counted("departmentId", department, Counter::of("positions"));
-        self.department_id.iter().map(count).collect()
+        let (count, within) = (Counter::of("positions"), Permission::DepartmentRead);
+        let counted = |department| Reference::counted("departmentId", department, count, within);
+        self.department_id.iter().map(counted).collect()
     }
 
     fn is_in_use(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use imports::{EmptyCells, File, Import, ImportColumn, ImportStatus, MOST_ROWS, RowError, is_there};
+use imports::{EmptyCells, File, Import, ImportColumn, ImportStatus, MOST_ROWS, RowError};
 use nexo_api::{Applied, Column, Failure as RowFailure, FieldError, Key, Row};
 use nexo_domain::{FileStatus, ImportId, Permission};
 use nexo_store::{Note, StoreError, TenantTable};
@@ -296,12 +296,7 @@ const FORMULA_ERRORS: [&str; 9] =
 async fn readable(job: &Job) -> Result<File, Stop> {
     let files = job.table.within(Permission::FileRead).ok_or(Stop::Because("permission_denied"))?;
     match files.get_consistent::<File>(&job.fields().file_id).await {
-        Ok(file) if file.input.fields.status == FileStatus::Available => {
-            match is_there(&files, &file.input.fields).await {
-                Err(StoreError::NotFound) => Err(Stop::Because("file_gone")),
-                there => Ok(there.map(|()| file.input.fields)?),
-            }
-        }
+        Ok(file) if file.input.fields.status == FileStatus::Available => Ok(file.input.fields),
         Ok(_) | Err(StoreError::NotFound) => Err(Stop::Because("file_gone")),
         Err(error) => Err(error.into()),
     }

@@ -7,7 +7,7 @@ mod errors;
 mod import;
 mod operations;
 
-pub use uploads::{File, is_there};
+pub use uploads::File;
 
 pub use errors::{Chunk, RowError, chunk_id};
 pub use import::{

@@ -9,7 +9,7 @@ use nexo_api::{
 use nexo_domain::{FileId, FileStatus, FileType, Permission, Tags, Timestamp, kind};
 use nexo_store::{Entity, Input as Given, ListQuery, Order, StoreError};
 use serde::Deserialize;
-use uploads::{File, is_there};
+use uploads::File;
 
 use crate::import::{EmptyCells, Import, ImportColumn, ImportResource, ImportStatus, MOST_BYTES, NEEDED};
 
@@ -116,11 +116,7 @@ pub(crate) async fn create(
         Err(StoreError::NotFound) => return Err(wrong("no_such_record", "names no record of this account")),
         Err(error) => return Err(error.into()),
     };
-    let is_gone = match is_there(&tenant, &file).await {
-        Err(StoreError::NotFound) => true,
-        there => there.map(|()| false)?,
-    };
-    if is_gone || file.status != FileStatus::Available {
+    if file.status != FileStatus::Available {
         return Err(wrong("not_available", "names a file that is not available"));
     }
     if !matches!(file.content_type, FileType::Csv | FileType::Xlsx) {

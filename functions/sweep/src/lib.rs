@@ -17,7 +17,7 @@ use nexo_api::{LogSink, Platform, StreamAnswer};
 use nexo_domain::{FileStatus, Kind, kind};
 use nexo_files::Bucket;
 use nexo_identity::Clock;
-use nexo_store::{Directory, Meter};
+use nexo_store::{Announced, Directory, Meter};
 use nexo_tenant_key::{ArrivedObject, account_of};
 use serde_json::json;
 
@@ -86,30 +86,24 @@ impl Sweeper {
         let (account, file) = (&object.account, &object.file);
         let Some(claimed) = self.directory.claim_purge(account, file).await? else { return Ok(false) };
         for version in &claimed.versions {
-            self.purge_version(&ArrivedObject::of(*account, *version)).await?;
+            let version = ArrivedObject::of(*account, *version);
+            // Whoever asks for the same meanwhile does it as well.
+            if let Some(claimed) = self.directory.claim_version(account, &version.file).await? {
+                self.erase(&version, &claimed).await?;
+            }
         }
-        self.bucket.erase(object).await?;
-        self.directory.purge(account, file, &claimed).await?;
+        self.erase(object, &claimed).await?;
         self.say("INFO", "file purged", &json!({"fileId": file.to_string()}));
         Ok(true)
     }
 
-    /// Erases a version of a file that is being purged, before the file that names it.
-    async fn purge_version(&self, object: &ArrivedObject) -> Result<(), Failure> {
-        let (account, version) = (&object.account, &object.file);
-        let Some(found) = self.directory.announced(account, version).await? else { return Ok(()) };
-        if found.status == FileStatus::Pending {
-            if let Some(upload) = &found.parts {
-                self.bucket.abort(object, upload).await?;
-            }
-            self.directory.expire(account, version).await?;
+    /// Erases an object for good, and then the record of its file. Where it is yet to come in parts, that is ended first.
+    async fn erase(&self, object: &ArrivedObject, claimed: &Announced) -> Result<(), Failure> {
+        if let (FileStatus::Pending, Some(upload)) = (claimed.status, &claimed.parts) {
+            self.bucket.abort(object, upload).await?;
         }
-        // Whoever asks for the same meanwhile does it as well.
-        if let Some(claimed) = self.directory.claim_version(account, version).await? {
-            self.bucket.erase(object).await?;
-            self.directory.purge(account, version, &claimed).await?;
-        }
-        Ok(())
+        self.bucket.erase(object).await?;
+        Ok(self.directory.purge(&object.account, &object.file, claimed).await?)
     }
 
     fn say(&self, level: &str, message: &str, more: &serde_json::Value) {

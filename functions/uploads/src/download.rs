@@ -8,7 +8,7 @@ use nexo_domain::{FileId, FileStatus, Permission, Timestamp, kind};
 use nexo_files::Bucket;
 use serde::Serialize;
 
-use crate::file::{File, is_there};
+use crate::file::File;
 
 pub(crate) const DOWNLOAD: Operation = Operation {
     method: Verb::Get,
@@ -32,14 +32,13 @@ pub(crate) struct Download {
     expires_at: Timestamp,
 }
 
-/// `GET /api/uploads/{id}/download`. A version of a file that was deleted is not there either.
+/// `GET /api/uploads/{id}/download`.
 pub(crate) async fn download(
     Extension(bucket): Extension<Bucket>,
     tenant: Tenant,
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
     let file = tenant.get::<File>(&id).await?.input.fields;
-    is_there(&tenant, &file).await?;
     let why_not = match file.status {
         FileStatus::Available => None,
         FileStatus::Pending => Some("The file has not arrived yet."),

@@ -5,7 +5,7 @@ use nexo_domain::{
     ClientId, EmployeeId, FileCategory, FileId, FileName, FileStatus, FileType, Invalid, Permission,
     QuarantineReason, Sha256, Text, kind,
 };
-use nexo_store::{PURGE_AT, Record, Reference, StoreError, Stored, TenantTable};
+use nexo_store::{PURGE_AT, Record, Reference, Stored};
 use serde::{Deserialize, Serialize};
 
 /// The largest file, in bytes: 5 GB, which is also the most that S3 takes in one request.
@@ -72,20 +72,9 @@ impl Link {
     /// It names what its caller may read.
     fn reference(&self) -> Reference {
         match self {
-            Self::Client { id } => Reference::within("links", id, Permission::ClientRead),
-            Self::Employee { id } => Reference::within("links", id, Permission::EmployeeRead),
+            Self::Client { id } => Reference::to("links", id, Permission::ClientRead),
+            Self::Employee { id } => Reference::to("links", id, Permission::EmployeeRead),
         }
-    }
-}
-
-/// Refuses a version of a file that was deleted, or is beyond reach: it is no more there than that one.
-///
-/// # Errors
-/// [`StoreError::NotFound`].
-pub async fn is_there(table: &TenantTable, file: &File) -> Result<(), StoreError> {
-    match &file.version_of {
-        Some(first) => table.get::<File>(first).await.map(drop),
-        None => Ok(()),
     }
 }
 
@@ -136,6 +125,10 @@ impl Record for File {
     const PURGE_AT: &'static str = PURGE_AT;
     const HIDDEN_BY: Option<&'static str> = Some("versionOf");
 
+    fn version_of(&self) -> Option<FileId> {
+        self.version_of
+    }
+
     fn references(&self) -> Vec<Reference> {
         self.links.iter().map(Link::reference).collect()
     }
@@ -148,10 +141,6 @@ impl Stored for File {
 
     fn linked(&self) -> Vec<String> {
         self.links.iter().map(Link::id).collect()
-    }
-
-    fn version_of(&self) -> Option<FileId> {
-        self.version_of
     }
 }
 

@@ -9,7 +9,7 @@ mod parts;
 mod upload;
 mod versions;
 
-pub use file::{File, is_there};
+pub use file::File;
 use nexo_api::{Platform, Routes, list_and_get};
 use nexo_files::Bucket;
 

@@ -11,7 +11,7 @@ use nexo_files::{Bucket, Completed, PART};
 use nexo_store::Entity;
 use serde::{Deserialize, Serialize};
 
-use crate::file::{File, LARGEST, is_there};
+use crate::file::{File, LARGEST};
 use crate::upload::Upload;
 
 pub(crate) const OPERATIONS: [Operation; 2] = [
@@ -106,7 +106,6 @@ async fn in_time(
     late_ms: i64,
 ) -> Result<(Entity<File>, Option<String>), Problem> {
     let (file, upload) = tenant.upload_of::<File>(id).await?;
-    is_there(tenant, &file.input.fields).await?;
     let age_ms = tenant.now().as_millis() - file.created_at.as_millis();
     match file.input.fields.status {
         FileStatus::Expired => {

@@ -211,19 +211,19 @@ pub(crate) async fn create(
     let (status, quarantine_reason, version_of) = (FileStatus::Pending, None, None);
     let fields =
         File { name, content_type, size, sha256, category, links, status, quarantine_reason, version_of };
-    announce(&bucket, &tenant, tenant.scope().principal().user, fields, idempotency.as_ref()).await
+    announce(&bucket, &tenant, Some(tenant.scope().principal().user), fields, idempotency.as_ref()).await
 }
 
 /// Announces a file, or a version of one, and answers where to upload it.
 pub(crate) async fn announce(
     bucket: &Bucket,
     tenant: &Tenant,
-    owner: UserId,
+    owner_id: Option<UserId>,
     fields: File,
     idempotency: Option<&Idempotency>,
 ) -> Result<Response, Problem> {
     let File { size, content_type, sha256, .. } = fields;
-    let input = nexo_store::Input { owner_id: Some(owner), tags: Tags::default(), external_id: None, fields };
+    let input = nexo_store::Input { owner_id, tags: Tags::default(), external_id: None, fields };
     let id = tenant.new_id()?;
     // Before the file counts: what fails here has taken no room, however often it is tried again.
     let begun = if size > LARGEST_WHOLE {
@@ -232,39 +232,40 @@ pub(crate) async fn announce(
     } else {
         None
     };
-    let stored = tenant.create_stored(id, input, begun.as_deref(), QUOTA, idempotency).await?;
-    let id = &stored.entity.id;
-    let upload = match awaited(tenant, &stored, begun).await? {
+    let Created { entity: file, replayed } =
+        tenant.create_stored(id, input, begun.as_deref(), QUOTA, idempotency).await?;
+    // Of a retry nobody hears what it has begun: that of the first is good still.
+    let (file, awaited) = if replayed { as_it_is(tenant, file).await? } else { (file, Some(begun)) };
+    let upload = match awaited {
         None => None,
-        Some(Some(upload)) => parts::addresses(bucket, tenant, id, &upload, size).await?,
+        Some(Some(upload)) => parts::addresses(bucket, tenant, &file.id, &upload, size).await?,
         Some(None) => {
             let announced = Announced { size, content_type, sha256 };
-            let signed = bucket.upload(tenant.scope(), id, announced).await;
+            let signed = bucket.upload(tenant.scope(), &file.id, announced).await;
             Some(Upload::whole(signed.map_err(|error| Problem::internal(&error))?))
         }
     };
-    let (version, path) = (stored.entity.version, format!("{}/{}", File::PATH, stored.entity.id));
-    let shown = json(StatusCode::CREATED, &NewUpload { file: stored.entity, upload });
+    let (version, path) = (file.version, format!("{}/{}", File::PATH, file.id));
+    let shown = json(StatusCode::CREATED, &NewUpload { file, upload });
     let mut response = created(with_etag(shown, version), &path);
-    if stored.replayed {
+    if replayed {
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
 
-/// The id of the upload in parts of a file that waits for its bytes, if it comes so; `None` when it does not wait. Of a
-/// retry nobody hears what it has begun: that of the first is good still.
-async fn awaited(
+/// A file that was announced before, as it is now, and the id of its upload in parts if it comes so; `None` in place of
+/// that when it does not wait for its bytes. What is deleted stays as it was announced.
+async fn as_it_is(
     tenant: &Tenant,
-    stored: &Created<File>,
-    begun: Option<String>,
-) -> Result<Option<Option<String>>, Problem> {
-    if !stored.replayed {
-        return Ok(Some(begun));
-    }
-    match tenant.upload_of::<File>(&stored.entity.id).await {
-        Ok((file, upload)) => Ok((file.input.fields.status == FileStatus::Pending).then_some(upload)),
-        Err(StoreError::NotFound) => Ok(None),
+    announced: Entity<File>,
+) -> Result<(Entity<File>, Option<Option<String>>), Problem> {
+    match tenant.upload_of::<File>(&announced.id).await {
+        Ok((file, upload)) => {
+            let is_awaited = file.input.fields.status == FileStatus::Pending;
+            Ok((file, is_awaited.then_some(upload)))
+        }
+        Err(StoreError::NotFound) => Ok((announced, None)),
         Err(error) => Err(error.into()),
     }
 }
@@ -273,6 +274,7 @@ async fn awaited(
 enum Refused {
     Store(StoreError),
     Fields(FieldErrors),
+    IsVersion,
 }
 
 impl From<StoreError> for Refused {
@@ -294,10 +296,6 @@ pub(crate) async fn change(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    if has("ownerId") && tenant.versions_of::<File>(&id).await?.len() > 1 {
-        let detail = "A file that has versions keeps its owner, and so does each of them.";
-        return Err(Problem::new(Code::WrongState, detail));
-    }
     let changed = tenant.change_stored(&id, expected, |file: &mut nexo_store::Input<File>| {
         if has("name") {
             let mut errors = FieldErrors::default();
@@ -310,6 +308,9 @@ pub(crate) async fn change(
         if has("links") {
             file.fields.links.clone_from(&values.links);
         }
+        if has("ownerId") && file.fields.version_of.is_some() {
+            return Err(Refused::IsVersion);
+        }
         if has("ownerId") {
             file.owner_id = values.owner_id;
         }
@@ -318,6 +319,10 @@ pub(crate) async fn change(
     match changed.await {
         Ok(file) => Ok(answer(StatusCode::OK, &file)),
         Err(Refused::Fields(errors)) => Err(Problem::invalid(errors)),
+        Err(Refused::IsVersion) => Err(Problem::new(
+            Code::WrongState,
+            "A version has the owner of its file. Change that of the file: its `versionOf`.",
+        )),
         Err(Refused::Store(error)) => Err(with_current(&tenant, &id, error).await),
     }
 }

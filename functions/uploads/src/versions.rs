@@ -116,8 +116,7 @@ pub(crate) async fn create(
     let (status, quarantine_reason, version_of) = (FileStatus::Pending, None, Some(id));
     let fields =
         File { name, content_type, size, sha256, category, links, status, quarantine_reason, version_of };
-    let owner = first.input.owner_id.unwrap_or(tenant.scope().principal().user);
-    announce(&bucket, &tenant, owner, fields, idempotency.as_ref()).await
+    announce(&bucket, &tenant, first.input.owner_id, fields, idempotency.as_ref()).await
 }
 
 /// `GET /api/uploads/{id}/versions`.

@@ -452,7 +452,7 @@ impl From<StoreError> for Problem {
             }
             StoreError::Awaited => Self::new(
                 Code::WrongState,
-                "An upload may be under way still. It can be purged an hour after it arrived, or once it expired.",
+                "An upload may be under way still. It can be purged an hour after it was deleted.",
             ),
             StoreError::RowDone => Self::new(Code::Conflict, "This row was done before."),
             StoreError::SameRecord => Self::new(Code::Conflict, "Another row has the same record."),

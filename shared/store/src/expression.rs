@@ -151,6 +151,12 @@ impl Expression {
         self
     }
 
+    /// The text of `attribute <> value`.
+    pub(crate) fn differs(&mut self, attribute: &str, value_name: &str, value: AttributeValue) -> String {
+        let name = self.name(attribute);
+        format!("{name} <> {}", self.value(value_name, value))
+    }
+
     /// The text of `attribute = value`, to be used in a key condition or filter.
     pub(crate) fn equals(&mut self, attribute: &str, value_name: &str, value: &str) -> String {
         let name = self.name(attribute);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{Id, IdKind, Permission, Tags, Text, Timestamp, UserId};
+use nexo_domain::{Id, IdKind, Kind, Permission, Tags, Text, Timestamp, UserId};
 use nexo_tenant_key::Key;
 use serde::de::value::MapDeserializer;
 use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor};
@@ -55,6 +55,11 @@ pub trait Record: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The attribute by which a record belongs to another of its kind: whoever has it is in no list.
     const HIDDEN_BY: Option<&'static str> = None;
 
+    /// The record that this one is a further version of: it is there only while that one is.
+    fn version_of(&self) -> Option<Id<Self::Kind>> {
+        None
+    }
+
     /// Whether writes of this kind change other items, too, or follow from what is kept. Then each of them
     /// begins with the record as it was.
     const BOUND: bool = false;
@@ -94,7 +99,7 @@ pub struct Tree {
 /// A change of a record's history, in the transaction of the record's own.
 #[derive(Clone, Debug)]
 pub struct Beside {
-    pub(crate) kind: nexo_domain::Kind,
+    pub(crate) kind: Kind,
     pub(crate) ulid: String,
     pub(crate) change: SideChange,
 }
@@ -154,34 +159,45 @@ pub struct Reference {
     pub ulid: String,
     /// What it must be, and whether it makes a tree.
     pub target: Target,
+    /// What the caller needs for it: a record that is beyond the reach of this is none.
+    pub permission: Option<Permission>,
     /// An attribute with which a record is not named anew.
     pub unless: Option<(&'static str, &'static str)>,
 }
 
 impl Reference {
-    /// A field that names a record.
-    pub fn to<K: IdKind>(field: &'static str, id: &Id<K>) -> Self {
-        Self::new(field, id, Target::Record(K::KIND))
+    /// A field that names a user of the account.
+    pub fn user(field: &'static str, id: &UserId) -> Self {
+        Self::new(field, id, Target::Record(Kind::User), None)
     }
 
-    /// A field that names a record which the caller must have `permission` for: one that is beyond its reach is
-    /// none.
-    pub fn within<K: IdKind>(field: &'static str, id: &Id<K>, permission: Permission) -> Self {
-        Self::new(field, id, Target::Within(K::KIND, permission))
+    /// A field that names a record. Whoever names it needs `permission` for it.
+    pub fn to<K: IdKind>(field: &'static str, id: &Id<K>, permission: Permission) -> Self {
+        Self::new(field, id, Target::Record(K::KIND), Some(permission))
     }
 
-    /// A field that names the parent, of the same kind.
-    pub fn parent<K: IdKind>(field: &'static str, id: &Id<K>) -> Self {
-        Self::new(field, id, Target::Parent)
+    /// A field that names the parent, of the same kind. Whoever names it needs `permission` for it.
+    pub fn parent<K: IdKind>(field: &'static str, id: &Id<K>, permission: Permission) -> Self {
+        Self::new(field, id, Target::Parent, Some(permission))
     }
 
-    /// A field that names a record which counts who does.
-    pub fn counted<K: IdKind>(field: &'static str, id: &Id<K>, counter: Counter) -> Self {
-        Self::new(field, id, Target::Counted(K::KIND, counter))
+    /// A field that names a record which counts who does. Whoever names it needs `permission` for it.
+    pub fn counted<K: IdKind>(
+        field: &'static str,
+        id: &Id<K>,
+        counter: Counter,
+        permission: Permission,
+    ) -> Self {
+        Self::new(field, id, Target::Counted(K::KIND, counter), Some(permission))
     }
 
-    fn new<K: IdKind>(field: &'static str, id: &Id<K>, target: Target) -> Self {
-        Self { field, id: id.to_string(), ulid: id.ulid().to_owned(), target, unless: None }
+    fn new<K: IdKind>(
+        field: &'static str,
+        id: &Id<K>,
+        target: Target,
+        permission: Option<Permission>,
+    ) -> Self {
+        Self { field, id: id.to_string(), ulid: id.ulid().to_owned(), target, permission, unless: None }
     }
 
     /// No record with this attribute is named anew.
@@ -229,13 +245,11 @@ impl Counter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A record that must exist.
-    Record(nexo_domain::Kind),
-    /// A record that must exist within the caller's reach for this.
-    Within(nexo_domain::Kind, Permission),
+    Record(Kind),
     /// The parent, of the same kind: it must exist and the tree must stay a tree.
     Parent,
     /// A record that must exist, and counts those that name it.
-    Counted(nexo_domain::Kind, Counter),
+    Counted(Kind, Counter),
 }
 
 /// What a caller gives of a record.

@@ -89,7 +89,7 @@ impl TenantTable {
     /// # Errors
     /// [`StoreError::NotFound`] also when it was deleted.
     pub async fn get<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
-        self.live(self.read(&self.scope.record(id), false).await?)
+        self.whole(self.live(self.read(&self.scope.record(id), false).await?)?, false).await
     }
 
     /// One record as it is after all writes that were acknowledged before this call.
@@ -97,7 +97,19 @@ impl TenantTable {
     /// # Errors
     /// [`StoreError::NotFound`] also when it was deleted.
     pub async fn get_consistent<R: Record>(&self, id: &Id<R::Kind>) -> Result<Entity<R>, StoreError> {
-        self.live(self.read(&self.scope.record(id), true).await?)
+        self.whole(self.live(self.read(&self.scope.record(id), true).await?)?, true).await
+    }
+
+    /// A record, unless it is a version of one that is deleted, or beyond reach.
+    pub(crate) async fn whole<R: Record>(
+        &self,
+        entity: Entity<R>,
+        consistent: bool,
+    ) -> Result<Entity<R>, StoreError> {
+        if let Some(first) = entity.input.fields.version_of() {
+            self.live::<R>(self.read(&self.scope.record(&first), consistent).await?)?;
+        }
+        Ok(entity)
     }
 
     /// What is above each of these records in their tree, whether they are deleted or beyond the caller's reach:

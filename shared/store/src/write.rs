@@ -37,7 +37,7 @@ use crate::table::{OWNER, Stamp, Updated, version};
 use crate::transaction::{Refusal, Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
-pub(crate) use files::{ASKED, BYTES, PURGE, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
+pub(crate) use files::{BYTES, CLAIMED, PURGE, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
 pub use files::{PURGE_AT, Stored};
 pub use idempotency::Idempotency;
 use idempotency::replay;
@@ -54,6 +54,7 @@ pub struct Created<R: Record> {
 }
 
 /// What goes with an update of a record.
+#[derive(Default)]
 struct With<'a> {
     /// Values it claims.
     unique: &'a [Unique],
@@ -67,6 +68,8 @@ struct With<'a> {
     reshapes: bool,
     /// The row of an import that it is for.
     noted: Option<Noted<'a>>,
+    /// What changes in other records that are there.
+    others: Vec<(Key, Expression)>,
 }
 
 /// What became of a transaction.
@@ -84,7 +87,7 @@ enum Part {
     Claim(Unique),
     Referenced(Reference),
     /// A record that counts those that name it.
-    Counted(&'static str, Counter),
+    Counted(Reference, Counter),
     /// How often the tree has changed.
     Tree,
     /// An entry of the record's history.
@@ -96,6 +99,8 @@ enum Part {
     Quota,
     /// The record that a new one is a version of.
     Versioned,
+    /// A record that changes with it.
+    Other,
     /// What a row of an import did.
     Row,
     /// That the record is this row's, and no other's.
@@ -334,8 +339,11 @@ impl TenantTable {
         // is counted, it is counted again.
         let mut after = entity.input.fields.references();
         after.retain(|reference| matches!(reference.target, Target::Counted(..)));
-        let with =
-            With { unique: &unique, before: &[], after: &after, sides: &[], reshapes: R::BOUND, noted: None };
+        // Whoever may bring it back need not see them.
+        for reference in &mut after {
+            reference.permission = None;
+        }
+        let with = With { unique: &unique, after: &after, reshapes: R::BOUND, ..With::default() };
         match self.change_with(key, &stamp, &change, &with, &entity).await {
             Err(StoreError::NotFound) => Err(StoreError::Stale { version }),
             outcome => outcome,
@@ -365,8 +373,15 @@ impl TenantTable {
             let noted =
                 note.map(|note| Ok::<_, StoreError>(Noted { note, before: Some(current.to_item(key)?) }));
             let noted = noted.transpose()?;
-            let with =
-                With { unique: &unique, before: &before, after: &after, sides: &sides, reshapes, noted };
+            let with = With {
+                unique: &unique,
+                before: &before,
+                after: &after,
+                sides: &sides,
+                reshapes,
+                noted,
+                ..With::default()
+            };
             match self.change_with(key, &stamp, &change, &with, &next).await {
                 Err(StoreError::Stale { .. }) if expected.is_none() => {}
                 outcome => return outcome,
@@ -396,6 +411,13 @@ impl TenantTable {
             }
             self.refer::<R>(&mut transaction, stamp, key, with.before, with.after).await?;
             self.note_sides(&mut transaction, stamp, key, with.sides)?;
+            for (other, change) in &with.others {
+                transaction.update(
+                    Part::Other,
+                    key_item(other.partition().as_str(), other.sort()),
+                    change,
+                )?;
+            }
             if let Some(noted) = &with.noted {
                 self.note(&mut transaction, noted, key, next.version)?;
             }

@@ -122,7 +122,15 @@ async fn a_chart_has_fifty_levels_and_says_when_there_are_more() {
     for number in &numbers {
         all.push(made(&company, "employees", &employee_body(number, &it, &dev)).await);
     }
-    // A path is built from below, since one upwards has 20 steps at most.
+    // A path upwards has 20 steps at most.
+    for pair in all[..=20].windows(2) {
+        let led = company.patch(&at("employees", &pair[1]), &json!({"managerId": pair[0]["id"]})).await;
+        assert_eq!(led.status, 200, "{led:?}");
+    }
+    let led = company.patch(&at("employees", &all[21]), &json!({"managerId": all[20]["id"]})).await;
+    assert_invalid(&led, &[("/managerId", "too_deep")]);
+    assert_eq!(company.patch(&at("employees", &all[20]), &json!({"managerId": null})).await.status, 200);
+    // Built from below it can be longer.
     for pair in all.windows(2).rev() {
         let led = company.patch(&at("employees", &pair[1]), &json!({"managerId": pair[0]["id"]})).await;
         assert_eq!(led.status, 200, "{led:?}");

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures::future::join_all;
 use nexo_tests::{Company, Nexo};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -78,6 +79,25 @@ async fn a_code_is_one_departments() {
     let other = department(&company, "Other", &Value::Null).await;
     let taken = company.patch(&at("departments", &other), &json!({"code": "sales"})).await;
     taken.assert_problem(409, "already_exists");
+}
+
+#[tokio::test]
+async fn an_account_has_at_most_four_hundred_departments() {
+    let nexo = Nexo::start().await;
+    let company = &nexo.register().await;
+    let make = |from: usize| async move {
+        for number in from..from + 50 {
+            department(company, &format!("D{number}"), &Value::Null).await;
+        }
+    };
+    join_all((0..8).map(|writer| make(50 * writer))).await;
+    let one_more = company.post("/api/departments", &json!({"name": "x", "code": "x"})).await;
+    assert_invalid(&one_more, &[("/parentId", "too_many")]);
+    let tree = company.get("/api/departments/tree").await.body;
+    assert_eq!((tree["data"].as_array().unwrap().len(), &tree["isComplete"]), (400, &json!(true)));
+    let first = company.get("/api/departments?limit=1").await.body["data"][0].clone();
+    assert_eq!(company.delete(&at("departments", &first)).await.status, 204);
+    department(company, "x", &Value::Null).await;
 }
 
 #[tokio::test]
@@ -204,7 +224,7 @@ fn no_interleaving_of_moves_breaks_the_tree() {
                     _ => company.patch(&at("departments", one), &json!({"parentId": parent})).await,
                 }
             });
-            for answer in futures::future::join_all(changing).await {
+            for answer in join_all(changing).await {
                 assert!([200, 201, 204, 404, 409, 422].contains(&answer.status.as_u16()), "{answer:?}");
             }
             for one in &all {

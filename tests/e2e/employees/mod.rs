@@ -9,6 +9,7 @@ mod paging;
 mod people;
 mod positions;
 mod private;
+mod reach;
 
 use std::time::Duration;
 

@@ -88,7 +88,7 @@ async fn ten_thousand_are_listed_without_loss_while_others_write() {
     let is_over = AtomicBool::new(false);
     let write =
         join_all(staff.iter().enumerate().map(|(writer, staff)| staff.change(company, writer, &is_over)));
-    let read = async {
+    let reading = async {
         let mut lists = Vec::new();
         for sort in ["createdAt", "-createdAt", "name", "-name", "updatedAt", "-updatedAt"] {
             lists.push((sort, read(company, sort).await));
@@ -96,8 +96,14 @@ async fn ten_thousand_are_listed_without_loss_while_others_write() {
         is_over.store(true, Ordering::Relaxed);
         lists
     };
-    let (changes, lists) = tokio::join!(write, read);
+    let (changes, lists) = tokio::join!(write, reading);
     assert!(changes.iter().all(|changes| *changes > 20), "too little happened: {changes:?}");
+    // Nobody has left: a chart has 10,000 of them, and says whether that is all.
+    let (all, chart) =
+        (read(company, "createdAt").await.len(), company.get("/api/employees/org-chart").await);
+    assert_eq!(chart.status, 200, "{chart:?}");
+    let shown = chart.body["data"].as_array().unwrap().len();
+    assert_eq!((shown, &chart.body["isComplete"]), (all.min(MANY), &json!(all <= MANY)));
     for (sort, seen) in lists {
         for one in staff.iter().flat_map(|staff| &staff.people[..QUIET]) {
             assert_eq!(seen.get(one["id"].as_str().unwrap()), Some(&1), "{sort}: {one}");

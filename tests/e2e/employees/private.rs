@@ -119,8 +119,15 @@ async fn a_reach_holds_for_private_fields_too() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let (mut body, one) = with_private(&company).await;
-    let permissions = ["employee:read:all", "employee:write:all", "employee:read-private:own"];
-    let officer = company.colleague_who_may(&permissions).await;
+    let officer = company
+        .colleague_who_may(&[
+            "department:read",
+            "position:read",
+            "employee:read:all",
+            "employee:write:all",
+            "employee:read-private:own",
+        ])
+        .await;
     assert_hidden(&officer.get(&at("employees", &one)).await.body);
     // Nor by making the record one's own first.
     for change in [json!({"pay": null}), json!({"ownerId": officer.user()})] {

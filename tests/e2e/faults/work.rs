@@ -47,7 +47,11 @@ pub(crate) enum Work {
     /// Counted in a department and a position, and in a history.
     CreateEmployee,
     TransferEmployee,
+    PromoteEmployee,
+    LeaveEmployee,
+    ReturnEmployee,
     TerminateEmployee,
+    RehireEmployee,
     DeleteEmployee,
     RestoreEmployee,
     MoveDepartment,
@@ -55,7 +59,7 @@ pub(crate) enum Work {
     CreateFile,
 }
 
-pub(crate) const WORKS: [Work; 39] = [
+pub(crate) const WORKS: [Work; 43] = [
     Work::Register,
     Work::ConfirmRegistration,
     Work::AskForReset,
@@ -90,7 +94,11 @@ pub(crate) const WORKS: [Work; 39] = [
     Work::RestoreUnique,
     Work::CreateEmployee,
     Work::TransferEmployee,
+    Work::PromoteEmployee,
+    Work::LeaveEmployee,
+    Work::ReturnEmployee,
     Work::TerminateEmployee,
+    Work::RehireEmployee,
     Work::DeleteEmployee,
     Work::RestoreEmployee,
     Work::MoveDepartment,
@@ -106,6 +114,8 @@ pub(crate) struct Case<'a> {
     tag: String,
     /// The record that is changed.
     path: String,
+    /// Its version.
+    version: u64,
     parent: Value,
     /// Of the link that is opened.
     token: String,
@@ -193,7 +203,11 @@ impl Work {
             | Self::ChangeAccount
             | Self::ChangeUser
             | Self::TransferEmployee
+            | Self::PromoteEmployee
+            | Self::LeaveEmployee
+            | Self::ReturnEmployee
             | Self::TerminateEmployee
+            | Self::RehireEmployee
             | Self::MoveDepartment => &[412],
             // It is deleted. It is not deleted.
             Self::Delete
@@ -220,6 +234,7 @@ impl Work {
             company,
             tag,
             path: String::new(),
+            version: 1,
             parent: Value::Null,
             token: String::new(),
         };
@@ -310,11 +325,23 @@ async fn staff(case: &mut Case<'_>) {
         let body = json!({"name": name, "code": format!("{} {name}", case.tag)});
         world[name] = made("/api/departments", body).await["id"].clone();
     }
-    world["position"] = made("/api/positions", json!({"title": "Engineer"})).await["id"].clone();
+    for (name, title) in [("position", "Engineer"), ("next", "Manager")] {
+        world[name] = made("/api/positions", json!({"title": title})).await["id"].clone();
+    }
     let mut path = format!("/api/departments/{}", world["from"].as_str().expect("an id"));
     if case.work != Work::MoveDepartment && case.work != Work::CreateEmployee {
         let id = made("/api/employees", employee(&case.tag, &world)).await["id"].clone();
         path = format!("/api/employees/{}", id.as_str().expect("an id"));
+        let before = match case.work {
+            Work::ReturnEmployee => Some(("leave", json!({"effectiveFrom": "2026-02-01"}))),
+            Work::RehireEmployee => Some(("terminate", json!({"endDate": "2026-02-01"}))),
+            _ => None,
+        };
+        if let Some((action, body)) = before {
+            let answer = case.company.post(&format!("{path}/{action}"), &body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            case.version = 2;
+        }
         if case.work == Work::RestoreEmployee {
             assert_eq!(case.company.delete(&path).await.status, 204);
         }
@@ -353,6 +380,10 @@ impl Case<'_> {
         let put = |tax_id: &str, parent: &Value| {
             let body = json!({"name": "After", "tags": [self.tag], "taxId": tax_id, "parentId": parent});
             change(Method::PUT, "application/json", body)
+        };
+        let act = |action: &str, body: Value| {
+            let request = signed_in(Method::POST, &format!("{}/{action}", self.path));
+            request.header("if-match", format!("\"{}\"", self.version)).json(&body)
         };
         let (before, after) = (format!("{} before", self.tag), format!("{} after", self.tag));
         match self.work {
@@ -413,15 +444,16 @@ impl Case<'_> {
             Work::CreateEmployee => {
                 keyed(signed_in(Method::POST, "/api/employees").json(&employee(&self.tag, &self.parent)))
             }
-            Work::TransferEmployee | Work::TerminateEmployee => {
-                let (action, body) = if self.work == Work::TransferEmployee {
-                    ("transfer", json!({"departmentId": self.parent["to"], "effectiveFrom": "2026-02-01"}))
-                } else {
-                    ("terminate", json!({"endDate": "2026-02-01"}))
-                };
-                let path = format!("{}/{action}", self.path);
-                signed_in(Method::POST, &path).header("if-match", "\"1\"").json(&body)
+            Work::TransferEmployee => {
+                act("transfer", json!({"departmentId": self.parent["to"], "effectiveFrom": "2026-02-01"}))
             }
+            Work::PromoteEmployee => {
+                act("promote", json!({"positionId": self.parent["next"], "effectiveFrom": "2026-02-01"}))
+            }
+            Work::LeaveEmployee => act("leave", json!({"effectiveFrom": "2026-02-01"})),
+            Work::ReturnEmployee => act("return", json!({"effectiveFrom": "2026-03-01"})),
+            Work::TerminateEmployee => act("terminate", json!({"endDate": "2026-02-01"})),
+            Work::RehireEmployee => act("rehire", json!({"hireDate": "2026-03-01"})),
             Work::MoveDepartment => patch(json!({"parentId": self.parent["to"]})),
             Work::CreateFile => {
                 let body = crate::uploads::announcement(&format!("{}.pdf", self.tag));
@@ -516,9 +548,12 @@ impl Case<'_> {
             }
             work if work.is_of_employees() => {
                 let mut state = Vec::new();
-                for (collection, name) in
-                    [("departments", "from"), ("departments", "to"), ("positions", "position")]
-                {
+                for (collection, name) in [
+                    ("departments", "from"),
+                    ("departments", "to"),
+                    ("positions", "position"),
+                    ("positions", "next"),
+                ] {
                     let id = self.parent[name].as_str().expect("an id");
                     state.push(get(&format!("/api/{collection}/{id}")).await);
                 }

@@ -3,7 +3,7 @@
 use nexo_local::{FailNth, Fault, ServiceError};
 use nexo_tests::table::ulid;
 use nexo_tests::{Answer, Company, Nexo};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{PDF, announced, announcement, bucket_client, download, path, status};
@@ -220,6 +220,64 @@ async fn what_never_comes_expires_and_counts_no_more() {
     }
     nexo.settled().await;
     assert_eq!(counted(&nexo, &company).await, 0);
+}
+
+/// From an hour after it was deleted nothing of a file is under way any more, whether it ever came or not.
+#[tokio::test]
+async fn what_is_deleted_can_be_purged_an_hour_later_even_if_it_never_came() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let key = "idempotency-key";
+    let send = async |company: &Company<'_>| {
+        let request = company.request(Method::POST, "/api/uploads").header(key, "one");
+        Answer::of(request.json(&announcement("a.pdf"))).await
+    };
+    let file = send(&company).await.body;
+    an_hour_later(&nexo, &mut company).await;
+    // A new address, good for a while.
+    let again = send(&company).await.body;
+    assert_eq!((&again["id"], again["upload"].is_null()), (&file["id"], false));
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    purge(&company, &file).await.assert_problem(409, "wrong_state");
+    assert_eq!(send(&company).await.body["upload"], Value::Null);
+    nexo.clock.advance(10 * 60 * 1000);
+    assert_eq!(nexo.put_object(&again["upload"], PDF.to_vec()).await.status(), StatusCode::OK);
+    let never_came = announced(&company, "b.pdf").await;
+    assert_eq!(company.delete(&path(&never_came)).await.status, 204);
+    an_hour_later(&nexo, &mut company).await;
+    for file in [&file, &never_came] {
+        assert_eq!(purge(&company, file).await.status, 204);
+    }
+    nexo.settled().await;
+    for file in [&file, &never_came] {
+        assert_eq!(versions(&nexo, &company, file).await, 0);
+        assert_eq!(nexo.item(&company, "FIL", ulid(file["id"].as_str().unwrap())).await, Value::Null);
+    }
+    assert_eq!(counted(&nexo, &company).await, 0);
+    assert_eq!(nexo.door().log().totals().refused, 0);
+}
+
+/// A purge and the round that gives the same file up: its bytes are taken from the sum once.
+#[tokio::test]
+async fn a_purge_and_a_round_at_once_count_a_file_once() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let kept = arrived(&company, "kept.pdf").await;
+    for _ in 0..8 {
+        let files = [announced(&company, "a.pdf").await, announced(&company, "b.pdf").await];
+        for file in &files {
+            assert_eq!(company.delete(&path(file)).await.status, 204);
+        }
+        nexo.settled().await;
+        nexo.clock.advance(2 * DAY);
+        company.log_in().await;
+        let (purged, swept) = tokio::join!(purge(&company, &files[0]), nexo.sweep());
+        assert_eq!((purged.status, &swept["accounts"]), (StatusCode::NO_CONTENT, &json!(1)));
+        assert_eq!(purge(&company, &files[1]).await.status, 204);
+        nexo.settled().await;
+        assert_eq!(counted(&nexo, &company).await, PDF.len());
+    }
+    assert_eq!(download(&company, &kept).await.status, 200);
 }
 
 /// An upload that began in time can end after its file was given up.

@@ -21,7 +21,7 @@ const DAY: i64 = 24 * HOUR;
 const SIZE: usize = 100 * MB + 1;
 
 /// A PDF of this size, as far as its first bytes tell.
-fn bytes() -> Vec<u8> {
+pub(super) fn bytes() -> Vec<u8> {
     let mut bytes = vec![b'.'; SIZE];
     bytes[..PDF.len()].copy_from_slice(PDF);
     bytes[SIZE - 1] = b'!';
@@ -49,7 +49,7 @@ async fn put(part: &Value, bytes: Vec<u8>) -> reqwest::Response {
 }
 
 /// Sends all parts, and answers their `ETag`s.
-async fn sent(upload: &Value, bytes: &[u8]) -> Vec<String> {
+pub(super) async fn sent(upload: &Value, bytes: &[u8]) -> Vec<String> {
     let mut etags = Vec::new();
     for (part, bytes) in upload["parts"].as_array().unwrap().iter().zip(bytes.chunks(64 * MB)) {
         let answer = put(part, bytes.to_vec()).await;
@@ -64,7 +64,7 @@ async fn complete(company: &Company<'_>, file: &Value, etags: &[String]) -> Answ
 }
 
 /// The id of an upload, as its addresses have it.
-fn id_of(upload: &Value) -> String {
+pub(super) fn id_of(upload: &Value) -> String {
     let url = upload["parts"][0]["url"].as_str().unwrap();
     url.split_once("uploadId=").unwrap().1.split('&').next().unwrap().to_owned()
 }

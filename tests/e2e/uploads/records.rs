@@ -123,7 +123,7 @@ async fn a_retry_announces_nothing_new() {
     // There is nothing left to upload once it is there, or deleted.
     let arrived = send(&announcement("a.pdf")).await;
     assert_eq!((arrived.status, &arrived.body["upload"]), (first.status, &Value::Null), "{arrived:?}");
-    assert_eq!((&arrived.body["id"], &arrived.body["status"]), (&first.body["id"], &json!("pending")));
+    assert_eq!((&arrived.body["id"], &arrived.body["status"]), (&first.body["id"], &json!("available")));
     let pending = announced(&company, "b.pdf").await;
     let keyed = async || {
         let request = company.request(Method::POST, "/api/uploads").header("idempotency-key", "two");

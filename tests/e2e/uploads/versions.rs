@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use futures::future::join_all;
-use nexo_local::{FailNth, Fault};
+use nexo_local::{BucketFault, FailNth, Fault};
 use nexo_tests::table::ulid;
 use nexo_tests::{Answer, Company, Nexo};
 use reqwest::Method;
@@ -207,6 +208,8 @@ async fn a_retry_makes_no_other_version() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let file = announced(&company, "a.pdf").await;
+    let client = company.client("Acme").await["id"].clone();
+    let links = json!([{"type": "client", "id": client}]);
     let send = async || {
         let request = company.request(Method::POST, &format!("{}/versions", path(&file)));
         Answer::of(request.header("idempotency-key", "one").json(&new_version(2))).await
@@ -214,6 +217,15 @@ async fn a_retry_makes_no_other_version() {
     let (first, again) = (send().await, send().await);
     assert_eq!((first.status, again.status), (again.status, reqwest::StatusCode::CREATED));
     assert_eq!(first.body["id"], again.body["id"]);
+    // What it is, and not what another one would be by now.
+    assert_eq!(company.patch(&path(&file), &json!({"links": links})).await.status, 200);
+    company.upload(&first.body, &bytes(2)).await;
+    nexo.settled().await;
+    let later = send().await.body;
+    assert_eq!(
+        (&later["links"], &later["status"], &later["upload"]),
+        (&json!([]), &json!("available"), &Value::Null)
+    );
     assert_eq!(versions(&company, &file).await.len(), 2);
     assert_eq!(counted(&nexo, &company).await, PDF.len() + bytes(2).len());
 }
@@ -230,14 +242,27 @@ async fn all_versions_are_erased_with_their_file() {
     assert_eq!(company.delete(&path(&deleted)).await.status, 204);
     nexo.clock.advance(HOUR);
     company.log_in().await;
-    let waiting = announce(&company, &file, 4).await.body;
-    assert_eq!(company.delete(&path(&file)).await.status, 204);
-    let purge = format!("{}/purge", path(&file));
-    // What was announced a moment ago may still come.
-    company.post(&purge, &json!({})).await.assert_problem(409, "wrong_state");
+    let announce = async |company: &Company<'_>| {
+        let request = company.request(Method::POST, &format!("{}/versions", path(&file)));
+        Answer::of(request.header("idempotency-key", "four").json(&new_version(4))).await
+    };
+    let waiting = announce(&company).await.body;
     nexo.clock.advance(HOUR);
     company.log_in().await;
-    assert_eq!(company.post(&purge, &json!({})).await.status, 204);
+    // Whoever asks again has an address that is good for a while.
+    let again = announce(&company).await.body;
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    announce(&company).await.assert_problem(404, "not_found");
+    let purge = format!("{}/purge", path(&file));
+    company.post(&purge, &json!({})).await.assert_problem(409, "wrong_state");
+    nexo.clock.advance(10 * 60 * 1000);
+    company.post(&purge, &json!({})).await.assert_problem(409, "wrong_state");
+    assert_eq!(nexo.put_object(&again["upload"], bytes(4)).await.status(), 200);
+    nexo.clock.advance(HOUR);
+    company.log_in().await;
+    let purges = [company.post(&purge, &json!({})).await, company.post(&purge, &json!({})).await];
+    assert_eq!(purges[0].status, 204);
+    purges[1].assert_problem(404, "not_found");
     nexo.settled().await;
     for version in [&file, &second, &deleted, &waiting] {
         let id = ulid(version["id"].as_str().unwrap());
@@ -259,6 +284,7 @@ async fn all_versions_are_erased_by_the_round_thirty_days_after() {
     assert_eq!(company.delete(&path(&file)).await.status, 204);
     nexo.clock.advance(29 * DAY);
     assert_eq!(nexo.sweep().await["expired"], 1);
+    assert_eq!(counted(&nexo, &company).await, PDF.len() + bytes(2).len());
     assert_eq!(objects(&nexo, &company).await, 2);
     nexo.clock.advance(DAY);
     nexo.sweep().await;
@@ -268,30 +294,219 @@ async fn all_versions_are_erased_by_the_round_thirty_days_after() {
     company.post(&format!("{}/restore", path(&file)), &json!({})).await.assert_problem(404, "not_found");
 }
 
+/// A deleted file with a version that is there and one that waits, an hour later; a file that stays; and the ids of the
+/// first three.
+async fn deleted_with_versions(nexo: &Nexo, company: &mut Company<'_>) -> (Value, Vec<String>) {
+    let (file, kept) = (announced(company, "a.pdf").await, announced(company, "b.pdf").await);
+    company.upload(&file, PDF).await;
+    company.upload(&kept, PDF).await;
+    let (second, third) = (arrived(company, &file, 2).await, announce(company, &file, 3).await.body);
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    nexo.settled().await;
+    nexo.clock.advance(HOUR);
+    company.log_in().await;
+    assert_eq!(company.get("/api/uploads").await.status, 200);
+    let ids = [&file, &second, &third].map(|file| ulid(file["id"].as_str().unwrap()).to_owned());
+    (file, ids.into())
+}
+
+/// That nothing is left of those files but the one that stays, and that each counted once.
+async fn assert_purged(nexo: &Nexo, company: &Company<'_>, ids: &[String], what: &str) {
+    assert_eq!(counted(nexo, company).await, PDF.len(), "{what}");
+    assert_eq!(objects(nexo, company).await, 1, "{what}");
+    for id in ids {
+        assert_eq!(nexo.item(company, "FIL", id).await, Value::Null, "{what}");
+    }
+}
+
 /// Whatever call of the purge fails, each version counts down once.
 #[tokio::test]
 async fn a_purge_of_versions_that_fails_half_way_is_finished_and_counts_once() {
+    // The request's own call, a look at the file, and for each of three a claim and an end; a retry or two.
     for how in [Fault::AfterExecution, Fault::TransactionConflict, Fault::Death { executed: true }] {
         for first in [2, 4, 6, 8] {
+            let what = format!("{how:?} from call {first}");
             let nexo = Nexo::start().await;
             let mut company = nexo.register().await;
-            let (file, kept) = (announced(&company, "a.pdf").await, announced(&company, "b.pdf").await);
-            company.upload(&file, PDF).await;
-            company.upload(&kept, PDF).await;
-            arrived(&company, &file, 2).await;
-            announce(&company, &file, 3).await;
-            assert_eq!(company.delete(&path(&file)).await.status, 204);
-            nexo.clock.advance(HOUR);
-            company.log_in().await;
-            assert_eq!(company.get("/api/uploads").await.status, 200);
-            // The first call is the request's own.
-            nexo.door().faults().arm((first..=first + 1).map(|n| FailNth { n, how }));
+            let (file, ids) = deleted_with_versions(&nexo, &mut company).await;
+            let faults = nexo.door().faults();
+            faults.arm((first..=first + 1).map(|n| FailNth { n, how }));
             let answer = company.post(&format!("{}/purge", path(&file)), &json!({})).await;
-            assert_eq!(answer.status, 204, "{how:?} from call {first}: {answer:?}");
+            assert_eq!(answer.status, 204, "{what}: {answer:?}");
             nexo.settled().await;
-            nexo.door().faults().disarm();
-            assert_eq!(counted(&nexo, &company).await, PDF.len(), "{how:?} from call {first}");
-            assert_eq!(objects(&nexo, &company).await, 1, "{how:?} from call {first}");
+            assert!(faults.calls() > first, "{what}: there were {} calls", faults.calls());
+            faults.disarm();
+            assert_purged(&nexo, &company, &ids, &what).await;
+        }
+    }
+}
+
+/// Whatever call of the bucket fails, and however often, the purge is done in the end.
+#[tokio::test]
+async fn a_purge_of_versions_whose_bucket_fails_is_finished() {
+    for failing in [1..=1, 1..=3, 3..=8, 1..=40] {
+        let what = format!("calls {failing:?} of the bucket");
+        let nexo = Nexo::start().await;
+        let mut company = nexo.register().await;
+        let (file, ids) = deleted_with_versions(&nexo, &mut company).await;
+        let faults = nexo.server().files().unwrap().faults();
+        faults.arm(failing.clone().map(|n| FailNth { n, how: BucketFault::SlowDown }));
+        let purge = format!("{}/purge", path(&file));
+        assert_eq!(company.post(&purge, &json!({})).await.status, 204, "{what}");
+        nexo.settled().await;
+        assert!(faults.calls() >= *failing.start(), "{what}");
+        faults.disarm();
+        // What the stream has given up the round takes up.
+        nexo.sweep().await;
+        nexo.settled().await;
+        assert_purged(&nexo, &company, &ids, &what).await;
+    }
+}
+
+/// The request's event, a round and another round.
+#[tokio::test]
+async fn purges_of_the_same_versions_at_once_count_once() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let (file, ids) = deleted_with_versions(&nexo, &mut company).await;
+    nexo.clock.advance(30 * DAY);
+    company.log_in().await;
+    let purge = format!("{}/purge", path(&file));
+    let empty = json!({});
+    let (_, first, second) = tokio::join!(company.post(&purge, &empty), nexo.sweep(), nexo.sweep());
+    assert_eq!((&first["accounts"], &second["accounts"]), (&json!(1), &json!(1)));
+    nexo.settled().await;
+    nexo.sweep().await;
+    assert_purged(&nexo, &company, &ids, "three at once").await;
+}
+
+#[tokio::test]
+async fn versions_that_never_came_make_room_for_others() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let file = announced(&company, "a.pdf").await;
+    company.upload(&file, PDF).await;
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        waiting.push(announce(&company, &file, 2).await.body);
+    }
+    announce(&company, &file, 2).await.assert_problem(409, "wrong_state");
+    nexo.settled().await;
+    nexo.clock.advance(2 * DAY);
+    assert_eq!(nexo.sweep().await["expired"], 20);
+    company.log_in().await;
+    assert_eq!(versions(&company, &file).await, [file["id"].clone()]);
+    assert_eq!(counted(&nexo, &company).await, PDF.len());
+    company.get(&path(&waiting[0])).await.assert_problem(404, "not_found");
+    let next = arrived(&company, &file, 3).await;
+    assert_eq!(latest(&company, &file).await.body["file"]["id"], next["id"]);
+    // What was sent in time and came too late is put away, as what belongs to no file.
+    let (s3, bucket) =
+        (super::bucket::client(&nexo, &company).await, nexo.server().template().bucket.as_ref().unwrap());
+    let key = format!("a/{}/{}", company.account(), ulid(waiting[0]["id"].as_str().unwrap()));
+    let put = s3.put_object().bucket(&bucket.name).key(key).if_none_match("*");
+    put.content_type("application/pdf").body(bytes(2).into()).send().await.unwrap();
+    nexo.settled().await;
+    nexo.clock.advance(DAY);
+    assert_eq!(nexo.sweep().await["putAway"], 1);
+}
+
+#[tokio::test]
+async fn a_version_comes_in_parts_and_is_put_together_while_its_file_is_there() {
+    let nexo = Nexo::start().await;
+    let mut company = nexo.register().await;
+    let file = announced(&company, "a.pdf").await;
+    company.upload(&file, PDF).await;
+    let large = super::parts::bytes();
+    let mut version = new_version(2);
+    version["size"] = json!(large.len());
+    version["sha256"] = json!(sha256(&large));
+    let announced = company.post(&format!("{}/versions", path(&file)), &version).await.body;
+    let etags = super::parts::sent(&announced["upload"], &large).await;
+    let complete = format!("{}/complete", path(&announced));
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    company.post(&complete, &json!({"etags": etags})).await.assert_problem(404, "not_found");
+    assert_eq!(company.post(&format!("{}/restore", path(&file)), &json!({})).await.status, 200);
+    assert_eq!(company.post(&complete, &json!({"etags": etags})).await.status, 200);
+    assert_eq!(status(&nexo, &company, &announced).await.0, "available");
+    assert_eq!(latest(&company, &file).await.body["file"]["id"], announced["id"]);
+    // One that never comes is ended with the file.
+    let waiting = company.post(&format!("{}/versions", path(&file)), &version).await.body;
+    super::parts::sent(&waiting["upload"], &large).await;
+    assert_eq!(company.delete(&path(&file)).await.status, 204);
+    nexo.settled().await;
+    nexo.clock.advance(HOUR);
+    company.log_in().await;
+    assert_eq!(company.post(&format!("{}/purge", path(&file)), &json!({})).await.status, 204);
+    nexo.settled().await;
+    let (client, bucket) = bucket_client(&nexo, "SweepFunction").await;
+    let end =
+        client.abort_multipart_upload().bucket(bucket).upload_id(super::parts::id_of(&waiting["upload"]));
+    let key = format!("a/{}/{}", company.account(), ulid(waiting["id"].as_str().unwrap()));
+    let gone = end.key(key).send().await.unwrap_err();
+    assert_eq!(gone.code(), Some("NoSuchUpload"));
+    assert_eq!((objects(&nexo, &company).await, counted(&nexo, &company).await), (0, 0));
+}
+
+#[tokio::test]
+async fn whoever_gets_a_file_gets_its_versions() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let (one, other) = (company.colleague("member").await, company.colleague("member").await);
+    let file = announced(&one, "a.pdf").await;
+    one.upload(&file, PDF).await;
+    let (second, deleted) = (arrived(&one, &file, 2).await, arrived(&one, &file, 3).await);
+    assert_eq!(one.delete(&path(&deleted)).await.status, 204);
+    one.patch(&path(&second), &json!({"ownerId": one.user()})).await.assert_problem(409, "wrong_state");
+    // A member gives nothing away, and a manager does.
+    let to_other = json!({"ownerId": other.user()});
+    one.patch(&path(&file), &to_other).await.assert_problem(403, "permission_denied");
+    let etag = company.get(&path(&file)).await.headers["etag"].clone();
+    let request = company.request(Method::PATCH, &path(&file)).header("if-match", etag);
+    let given = Answer::of(request.json(&to_other)).await;
+    assert_eq!((given.status.as_u16(), &given.body["ownerId"]), (200, &to_other["ownerId"]));
+    assert_eq!(company.get(&path(&second)).await.body["ownerId"], to_other["ownerId"]);
+    for (member, status) in [(&one, 404), (&other, 204)] {
+        assert_eq!(
+            member.post(&format!("{}/restore", path(&deleted)), &json!({})).await.status,
+            if status == 204 { 200 } else { 404 }
+        );
+        assert_eq!(member.delete(&path(&deleted)).await.status, status);
+        assert_eq!(announce(member, &file, 4).await.status, if status == 204 { 201 } else { 404 });
+    }
+    // Nobody has it, and none of its versions, the next one included.
+    assert_eq!(company.patch(&path(&file), &json!({"ownerId": null})).await.status, 200);
+    let next = announce(&company, &file, 5).await.body;
+    for version in [&file, &second, &next] {
+        assert_eq!(
+            company.get(&path(version)).await.body.get("ownerId").unwrap_or(&Value::Null),
+            &Value::Null
+        );
+    }
+}
+
+/// Versions that are announced while their file is handed over have the owner that it has then.
+#[tokio::test]
+async fn versions_have_the_owner_of_their_file_however_many_are_announced_meanwhile() {
+    let nexo = Nexo::start().await;
+    let company = nexo.register().await;
+    let colleague = company.colleague("manager").await;
+    let file = announced(&company, "a.pdf").await;
+    company.upload(&file, PDF).await;
+    for round in 0..4 {
+        let owner = if round % 2 == 0 { colleague.user() } else { company.user() };
+        let (at, change) = (path(&file), json!({"ownerId": owner}));
+        let (given, made) =
+            tokio::join!(company.patch(&at, &change), join_all((0..4).map(|_| announce(&company, &file, 2))));
+        assert_eq!(given.status, 200, "{given:?}");
+        assert!(
+            made.iter().all(|answer| answer.status == 201 || answer.body["code"] == "conflict"),
+            "{made:?}"
+        );
+        for version in
+            company.get(&format!("{}/versions", path(&file))).await.body["data"].as_array().unwrap()
+        {
+            assert_eq!(version["ownerId"], change["ownerId"]);
         }
     }
 }
@@ -342,18 +557,16 @@ async fn what_is_no_more_to_be_had_of_a_file_is_none_of_its_versions_either() {
     let begun = company.post("/api/imports", &import).await;
     assert_eq!(begun.status, 201, "{begun:?}");
     nexo.settled().await;
-    // Its owner stays, and so does that of the version.
-    let colleague = company.colleague("manager").await;
     for one in [&file, &second.body] {
-        let given = company.patch(&path(one), &json!({"ownerId": colleague.user()})).await;
-        given.assert_problem(409, "wrong_state");
         assert_eq!(company.patch(&path(one), &json!({"links": []})).await.status, 200);
     }
     assert_eq!(company.delete(&path(&file)).await.status, 204);
+    company.get(&path(&second.body)).await.assert_problem(404, "not_found");
+    company.patch(&path(&second.body), &json!({"links": []})).await.assert_problem(404, "not_found");
     download(&company, &second.body).await.assert_problem(404, "not_found");
     company.post(&format!("{}/parts", path(&second.body)), &json!({})).await.assert_problem(404, "not_found");
     let refused = company.post("/api/imports", &import).await;
-    assert_eq!(refused.field_errors(), [("/fileId".into(), "not_available".into())]);
+    assert_eq!(refused.field_errors(), [("/fileId".into(), "no_such_record".into())]);
     let start = format!("/api/imports/{}/start", begun.body["id"].as_str().unwrap());
     assert_eq!(company.post(&start, &json!({"dryRun": false})).await.status, 202);
     nexo.settled().await;

@@ -15,7 +15,7 @@ use crate::range::{Range, page};
 use crate::record::Item;
 use crate::table::{Stamp, write_id};
 use crate::transaction::Transaction;
-use crate::write::{ASKED, BYTES, PURGE, PURGE_AT, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
+use crate::write::{BYTES, CLAIMED, PURGE, PURGE_AT, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
 use crate::{StoreError, TenantTable};
 
 /// The attribute with what is wrong with a file.
@@ -44,8 +44,7 @@ pub struct Announced {
     pub deleted_at: Option<Timestamp>,
     /// The id of its upload in parts.
     pub parts: Option<String>,
-    /// The second from which on it can be purged: an hour after its bytes were looked at, and after each version was
-    /// announced.
+    /// The second from which on no upload of it is under way: an hour after its bytes were looked at.
     settled_at: Option<i64>,
     /// Its further versions.
     #[serde(default, rename = "versionIds")]
@@ -182,8 +181,9 @@ impl Directory {
         Err(StoreError::Busy)
     }
 
-    /// Gives up waiting for a file's bytes: they count no more. Answers whether it did: nothing happens to a file
-    /// that is not pending any more, or gone.
+    /// Gives up waiting for a file's bytes: they count no more. Of a version that never came nothing is left, so that its
+    /// file has room for another. Answers whether it did: nothing happens to a file that is not pending any more, is
+    /// being purged, or gone.
     ///
     /// # Errors
     /// As [`Directory::finish`].
@@ -196,15 +196,23 @@ impl Directory {
             if stamp.wrote(&item) {
                 return Ok(true);
             }
-            if !has_status(&item, FileStatus::Pending) {
+            let is_deleted = item.contains_key("deletedAt");
+            let found = read::<Announced>(item)?;
+            if found.status != FileStatus::Pending || found.is_purged() {
                 return Ok(false);
             }
-            let is_deleted = item.contains_key("deletedAt");
-            let bytes = read::<Announced>(item)?.counted();
             let mut transaction = Transaction::new(&self.store.table);
-            let change = change(&stamp, FileStatus::Pending, &outcome, is_deleted);
-            transaction.update(Part::File, item_key(&key), &change)?;
-            discount(&mut transaction, account, bytes)?;
+            if found.version_of.is_some() {
+                let mut waits = Expression::new();
+                waits.if_equal("status", AttributeValue::S(FileStatus::Pending.to_string())).if_absent(PURGE);
+                transaction.delete(Part::File, item_key(&key), &waits)?;
+                forget(&mut transaction, account, file, &found)?;
+            } else {
+                let mut change = change(&stamp, FileStatus::Pending, &outcome, is_deleted);
+                change.if_absent(PURGE);
+                transaction.update(Part::File, item_key(&key), &change)?;
+            }
+            discount(&mut transaction, account, found.counted())?;
             if self.settle(transaction, &format!("{}{attempt}", stamp.write_id), attempt).await? {
                 return Ok(true);
             }
@@ -230,14 +238,12 @@ impl Directory {
             if found.is_purged() {
                 return Ok(Some(found));
             }
-            // What never came is given up first: after that, nothing can come.
-            if !found.is_to_be_purged(stamp.now) || found.status == FileStatus::Pending {
+            if !found.is_to_be_purged(stamp.now) {
                 return Ok(None);
             }
             let mut change = Expression::new();
             authored(&mut change, &stamp);
-            change.set(PURGE, AttributeValue::S(ASKED.into())).if_exists("deletedAt");
-            change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
+            change.set(PURGE, AttributeValue::S(CLAIMED.into())).if_exists("deletedAt");
             let due =
                 change.at_most(PURGE_AT, "now", u64::try_from(stamp.now.as_seconds()).unwrap_or_default());
             change.when(due);
@@ -250,7 +256,7 @@ impl Directory {
     }
 
     /// Shuts the way back for a version of a file that is being purged, which goes with it. Answers what is to be
-    /// erased now; `None` when it is gone, or its bytes may still come: then it has to be given up first.
+    /// erased now; `None` when it is gone.
     ///
     /// # Errors
     /// As [`Directory::finish`].
@@ -263,10 +269,8 @@ impl Directory {
         let stamp = self.stamp()?;
         for attempt in 0..ATTEMPTS {
             let mut change = Expression::new();
-            change.set(PURGE, AttributeValue::S(ASKED.into()));
-            change.set("deletedAt", AttributeValue::S(stamp.now.to_string()));
-            change.if_exists("createdAt");
-            change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
+            change.set(PURGE, AttributeValue::S(CLAIMED.into()));
+            change.set("deletedAt", AttributeValue::S(stamp.now.to_string())).if_exists("createdAt");
             if let Some(claimed) = self.try_update(&key, &change, attempt).await? {
                 return claimed.ok().map(read).transpose();
             }
@@ -287,16 +291,11 @@ impl Directory {
         let key = DirectoryKey::file(account, file);
         for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
-            let mut asked = Expression::new();
-            asked.if_equal(PURGE, AttributeValue::S(ASKED.into())).if_exists("deletedAt");
-            transaction.delete(Part::File, item_key(&key), &asked)?;
+            let mut marked = Expression::new();
+            marked.if_exists(PURGE).if_exists("deletedAt");
+            transaction.delete(Part::File, item_key(&key), &marked)?;
             discount(&mut transaction, account, claimed.counted())?;
-            if let Some(of) = &claimed.version_of {
-                // It is there still: whoever is purged goes after its versions.
-                let mut forgotten = Expression::new();
-                forgotten.delete_from(VERSIONS, &file.to_string()).if_exists("createdAt");
-                transaction.update(Part::Of, item_key(&DirectoryKey::file(account, of)), &forgotten)?;
-            }
+            forget(&mut transaction, account, file, claimed)?;
             if self.settle(transaction, &write_id()?, attempt).await? {
                 return Ok(());
             }
@@ -442,6 +441,19 @@ impl Directory {
     fn stamp(&self) -> Result<Stamp, StoreError> {
         Ok(Stamp { now: self.store.clock.now(), write_id: write_id()? })
     }
+}
+
+/// Takes a version out of those that its file names. That one is there still: whoever is purged goes after its versions.
+fn forget(
+    transaction: &mut Transaction<Part>,
+    account: &AccountId,
+    version: &FileId,
+    announced: &Announced,
+) -> Result<(), StoreError> {
+    let Some(first) = &announced.version_of else { return Ok(()) };
+    let mut change = Expression::new();
+    change.delete_from(VERSIONS, &version.to_string()).if_exists("createdAt");
+    transaction.update(Part::Of, item_key(&DirectoryKey::file(account, first)), &change)
 }
 
 /// Takes a file's bytes from its account's sum.

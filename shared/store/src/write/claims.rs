@@ -54,13 +54,7 @@ impl TenantTable {
     pub(super) fn references<R: Record>(&self, input: &Input<R>) -> Vec<Reference> {
         let mut references = input.fields.references();
         if let Some(owner) = input.owner_id.filter(|owner| *owner != self.scope.principal().user) {
-            references.push(Reference {
-                field: "ownerId",
-                id: owner.to_string(),
-                ulid: owner.ulid().to_string(),
-                target: Target::Record(Kind::User),
-                unless: None,
-            });
+            references.push(Reference::user("ownerId", &owner));
         }
         references
     }
@@ -77,43 +71,52 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         for reference in after.iter().filter(|reference| !before.contains(reference)) {
             let is_new = !before.iter().any(|old| old.names_the_same(reference));
+            // What is named already need not be within reach.
+            let permission = reference.permission.filter(|_| is_new);
+            let reference = &Reference { permission, ..reference.clone() };
             match reference.target {
-                Target::Counted(kind, counter) => {
-                    self.tally(transaction, stamp, reference, kind, counter, 1)?;
-                }
-                Target::Record(kind) if is_new => self.check_exists(transaction, reference, kind, None),
-                Target::Within(kind, permission) if is_new => {
-                    let field = reference.field;
-                    let principal = self.scope.principal();
-                    let reach = principal.reach(permission).ok_or(StoreError::NoSuchReference { field })?;
-                    self.check_exists(transaction, reference, kind, owners(principal, reach));
-                }
+                Target::Counted(..) => self.tally(transaction, stamp, reference, 1)?,
+                Target::Record(kind) if is_new => self.check_exists(transaction, reference, kind)?,
                 // Also one that was named before, if it could be as it is while it is so no more.
                 Target::Parent if is_new || reference.unless.is_some() => {
                     self.check_ancestors::<R>(transaction, record, reference).await?;
                 }
-                Target::Record(_) | Target::Within(..) | Target::Parent => {}
+                Target::Record(_) | Target::Parent => {}
             }
         }
         for reference in before.iter().filter(|reference| !after.contains(reference)) {
-            if let Target::Counted(kind, counter) = reference.target {
-                self.tally(transaction, stamp, reference, kind, counter, -1)?;
-            }
+            self.tally(transaction, stamp, reference, -1)?;
         }
         Ok(())
     }
 
-    /// Lets the transaction check that what a record names is there, and one of these users'.
+    /// Whose records the caller may name by a reference; `None` where it is everybody's.
+    fn nameable(&self, reference: &Reference) -> Result<Option<Vec<UserId>>, StoreError> {
+        let Some(permission) = reference.permission else { return Ok(None) };
+        let principal = self.scope.principal();
+        let reach =
+            principal.reach(permission).ok_or(StoreError::NoSuchReference { field: reference.field })?;
+        Ok(owners(principal, reach))
+    }
+
+    /// What a reference named, unless it is beyond the caller's reach: nothing is told of that.
+    fn named<'a>(&self, reference: &Reference, found: Option<&'a Item>) -> Option<&'a Item> {
+        let owner = |item: &Item| item.get(OWNER)?.as_s().ok()?.parse().ok();
+        found.filter(|item| {
+            reference.permission.is_none_or(|permission| self.reaches(permission, owner(item)))
+        })
+    }
+
+    /// Lets the transaction check that what a record names is there, and within the caller's reach.
     fn check_exists(
         &self,
         transaction: &mut Transaction<Part>,
         reference: &Reference,
         kind: Kind,
-        owners: Option<Vec<UserId>>,
-    ) {
+    ) -> Result<(), StoreError> {
         let mut exists = Expression::new();
         exists.if_exists("pk").if_absent("deletedAt");
-        if let Some(owners) = owners {
+        if let Some(owners) = self.nameable(reference)? {
             let theirs = exists.any_of(OWNER, "owner", &owners);
             exists.when(theirs);
         }
@@ -125,22 +128,26 @@ impl TenantTable {
         } else {
             transaction.check(part, key, exists);
         }
+        Ok(())
     }
 
-    /// Counts one more, or one less, that name a record: a write of that record like any other.
+    /// Counts one more, or one less, that name a record, if that is counted: a write of that record like any other.
     fn tally(
         &self,
         transaction: &mut Transaction<Part>,
         stamp: &Stamp,
         reference: &Reference,
-        kind: Kind,
-        counter: Counter,
         by: i64,
     ) -> Result<(), StoreError> {
+        let Target::Counted(kind, counter) = reference.target else { return Ok(()) };
         let mut change = self.authored(stamp);
         Self::touch(&mut change, stamp);
         change.add(counter.attribute, by).if_exists("pk").if_absent("deletedAt");
         if by > 0 {
+            if let Some(owners) = self.nameable(reference)? {
+                let theirs = change.any_of(OWNER, "owner", &owners);
+                change.when(theirs);
+            }
             if let Some(limit) = counter.limit {
                 change.if_below(counter.attribute, limit);
             }
@@ -149,7 +156,7 @@ impl TenantTable {
             }
         }
         let key = key_item(self.scope.partition(kind).as_str(), &reference.ulid);
-        transaction.update(Part::Counted(reference.field, counter), key, &change)
+        transaction.update(Part::Counted(reference.clone(), counter), key, &change)
     }
 
     /// Walks from the new parent to the root, and lets the transaction check that the path is still
@@ -163,6 +170,7 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         let field = reference.field;
         let prefix = R::Kind::KIND.prefix();
+        let within = self.nameable(reference)?;
         let mut parent = reference.id.clone();
         for _ in 0..DEEPEST {
             let Ok(id) = parent.parse::<Id<R::Kind>>() else {
@@ -173,8 +181,9 @@ impl TenantTable {
                 return Err(StoreError::Cycle { field });
             }
             let is_parent = parent == reference.id;
-            let item = self.read(&key, true).await?.filter(|item| !is_parent || self.shows(item));
-            if let Some(error) = reference.refuses(item.as_ref()).filter(|_| is_parent) {
+            let item = self.read(&key, true).await?;
+            let named = self.named(reference, item.as_ref());
+            if let Some(error) = reference.refuses(named).filter(|_| is_parent) {
                 return Err(error);
             }
             // A purged ancestor further up ends the path.
@@ -187,7 +196,7 @@ impl TenantTable {
                 if let Some((attribute, value)) = reference.unless {
                     same.if_not_equal(attribute, AttributeValue::S(value.into()));
                 }
-                if let Some(owners) = &self.owners {
+                if let Some(owners) = &within {
                     let theirs = same.any_of(OWNER, "owner", owners);
                     same.when(theirs);
                 }
@@ -217,12 +226,16 @@ impl TenantTable {
                 Part::Record => return Err(self.gone_or_stale(refusal.found.as_ref())),
                 Part::Referenced(reference) => {
                     // What refused it may be over already.
-                    return Err(reference.refuses(refusal.found.as_ref()).unwrap_or(StoreError::Busy));
+                    let named = self.named(reference, refusal.found.as_ref());
+                    return Err(reference.refuses(named).unwrap_or(StoreError::Busy));
                 }
-                Part::Counted(field, counter) => {
-                    return Err(why_not_counted(field, *counter, refusal.found.as_ref()));
+                Part::Counted(reference, counter) => {
+                    let named = self.named(reference, refusal.found.as_ref());
+                    return Err(why_not_counted(reference.field, *counter, named));
                 }
                 Part::Quota => return Err(StoreError::OverQuota),
+                // It is gone by now: look again at what is there.
+                Part::Other => return Err(StoreError::Busy),
                 Part::Versioned => return Err(self.why_no_version(refusal.found.as_ref())),
                 // Somebody moved an ancestor meanwhile, or changed the tree: look again.
                 Part::Ancestor

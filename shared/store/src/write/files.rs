@@ -5,7 +5,7 @@
 //! over the bound, however many come at once, and no retry counts twice.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use nexo_domain::{FileStatus, Id, IdKind};
+use nexo_domain::{FileStatus, Id, IdKind, Timestamp, UserId};
 use nexo_tenant_key::Key;
 
 use super::idempotency::replay;
@@ -14,7 +14,7 @@ use crate::batch::batch;
 use crate::expression::Expression;
 use crate::pause::{ATTEMPTS, pause};
 use crate::record::{Entity, Input, Item, RECORD_KIND, Record, attributes, name_key};
-use crate::table::{OWNER, Updated};
+use crate::table::{OWNER, Stamp, Updated};
 use crate::transaction::{Transaction, key_item};
 use crate::{StoreError, TenantTable};
 
@@ -25,9 +25,6 @@ pub trait Stored: Record {
 
     /// The ids of the records it is linked to, by which it is listed.
     fn linked(&self) -> Vec<String>;
-
-    /// The record that it is a further version of. That one is no version itself.
-    fn version_of(&self) -> Option<Id<Self::Kind>>;
 }
 
 /// The attribute with the ids of a record's further versions. They are records of their own.
@@ -42,19 +39,23 @@ const LINKED: &str = "linkedIds";
 /// The attribute of the account's item with the sum of bytes.
 pub(crate) const BYTES: &str = "bytes";
 
-/// The attribute of a record whose object is about to be erased. From then on there is no way back.
+/// The attribute of a record whose object is about to be erased: [`ASKED`] or [`CLAIMED`]. From then on there is no way
+/// back.
 pub(crate) const PURGE: &str = "purge";
 
 /// The attribute with the second from which no upload of a file that has arrived is under way any more.
 pub(crate) const SETTLED_AT: &str = "settledAt";
 
-/// How long after a file has arrived another upload of it may still be under way, in seconds. The addresses that
-/// were given for it are good for 15 minutes, and what was begun by then takes its time. Erased in that time, its
-/// object could come back, and belong to nothing.
+/// How long after a file has arrived, or was deleted, an upload of it may still be under way, in seconds: from then on no
+/// address is given for it. Those that were are good for 15 minutes, and what was begun by then takes its time. Erased in
+/// that time, its object could come back, and belong to nothing.
 pub(crate) const SETTLING_SECONDS: i64 = 60 * 60;
 
-/// Its value; filters of the stream take no less than one.
-pub(crate) const ASKED: &str = "asked";
+/// What the table's stream tells `sweep` of: a caller asked for it.
+const ASKED: &str = "asked";
+
+/// Whoever erases it has begun.
+pub(crate) const CLAIMED: &str = "claimed";
 
 /// The attribute with the id of a record's upload in parts. It is no caller's: it stands in addresses only.
 pub(crate) const PARTS: &str = "parts";
@@ -73,7 +74,7 @@ impl TenantTable {
     }
 
     /// Creates a record whose object is yet to come, and counts its bytes. If it is a version of another, that one
-    /// notes it in the same transaction, and is not purged before its object can have come. `upload` is the id of the
+    /// notes it in the same transaction, and has the same owner then. `upload` is the id of the
     /// upload in parts that was begun for it, if it comes so. It stays the same, and callers see it in addresses only.
     ///
     /// # Errors
@@ -119,13 +120,11 @@ impl TenantTable {
             if let Some(of) = entity.input.fields.version_of() {
                 let mut change = Expression::new();
                 change.insert_into(VERSIONS, &entity.id.to_string()).if_smaller(VERSIONS, MOST_VERSIONS);
-                let settled = stamp.now.as_seconds() + SETTLING_SECONDS;
-                change.set(SETTLED_AT, AttributeValue::N(settled.to_string()));
                 change.if_exists(RECORD_KIND).if_absent("deletedAt").if_absent(PURGE);
-                if let Some(owners) = &self.owners {
-                    let theirs = change.any_of(OWNER, "owner", owners);
-                    change.when(theirs);
-                }
+                match entity.input.owner_id {
+                    Some(owner) => change.if_equal(OWNER, AttributeValue::S(owner.to_string())),
+                    None => change.if_absent(OWNER),
+                };
                 transaction.update(Part::Versioned, item_key(&self.scope.record(&of)), &change)?;
             }
             if let Some(idempotency) = idempotency {
@@ -156,7 +155,7 @@ impl TenantTable {
     ) -> Result<(Entity<R>, Option<String>), StoreError> {
         let item = self.read(&self.scope.record(id), true).await?;
         let parts = item.as_ref().and_then(parts);
-        Ok((self.live(item)?, parts))
+        Ok((self.whole(self.live(item)?, true).await?, parts))
     }
 
     /// All versions of a live record, newest first and deleted ones left out. The record itself is the first and
@@ -171,9 +170,8 @@ impl TenantTable {
             item = self.read(&self.scope.record(&of), true).await?;
             first = self.live(item.clone())?;
         }
-        let further = item.as_ref().and_then(|item| item.get(VERSIONS)?.as_ss().ok()).cloned();
-        let mut further: Vec<Id<R::Kind>> =
-            further.unwrap_or_default().iter().filter_map(|id| id.parse().ok()).collect();
+        let named = item.as_ref().map(named).unwrap_or_default();
+        let mut further: Vec<Id<R::Kind>> = named.iter().filter_map(|id| id.parse().ok()).collect();
         further.sort_unstable_by(|one, other| other.ulid().cmp(one.ulid()));
         let mut versions = Vec::with_capacity(further.len() + 1);
         if !further.is_empty() {
@@ -190,12 +188,16 @@ impl TenantTable {
     /// Why a record takes no further version.
     pub(super) fn why_no_version(&self, found: Option<&Item>) -> StoreError {
         match found {
-            Some(item) if self.shows(item) && !item.contains_key("deletedAt") => StoreError::TooManyVersions,
+            Some(item) if self.shows(item) && !item.contains_key("deletedAt") => {
+                // What it was refused for may be over already, or somebody else owns it by now.
+                if named(item).len() < MOST_VERSIONS { StoreError::Busy } else { StoreError::TooManyVersions }
+            }
             _ => StoreError::NotFound,
         }
     }
 
-    /// Changes a record by a rule; what it is linked to from now on must exist.
+    /// Changes a record by a rule; what it is linked to from now on must exist. With another owner its further versions
+    /// get the same one.
     ///
     /// # Errors
     /// The rule's own; [`StoreError::NotFound`], [`StoreError::Stale`], [`StoreError::NoSuchReference`],
@@ -208,8 +210,13 @@ impl TenantTable {
     ) -> Result<Entity<R>, E> {
         let key = self.scope.record(id);
         for attempt in 0..ATTEMPTS {
-            let current: Entity<R> = self.current(id, expected).await?;
-            let named = self.references(&current.input);
+            let item = self.read(&key, true).await?;
+            let versions = item.as_ref().and_then(|item| item.get(VERSIONS)?.as_ss().ok()).cloned();
+            let current: Entity<R> = self.whole(self.live(item)?, true).await?;
+            if expected.is_some_and(|version| version != current.version) {
+                return Err(StoreError::Stale { version: current.version }.into());
+            }
+            let before = self.references(&current.input);
             let mut next = current.clone();
             rule(&mut next.input)?;
             self.may_assign(next.input.owner_id)?;
@@ -218,12 +225,12 @@ impl TenantTable {
             let mut change = self.change(&stamp, Some(current.version));
             Self::touch(&mut change, &stamp);
             change.set("gsi1sk", AttributeValue::S(name_key(&next.input.fields.sort_name())));
-            let (before, mut after) = (attributes(&current.input)?, attributes(&next.input)?);
-            for name in before.keys().filter(|name| !after.contains_key(*name)) {
+            let (was, mut will_be) = (attributes(&current.input)?, attributes(&next.input)?);
+            for name in was.keys().filter(|name| !will_be.contains_key(*name)) {
                 change.remove(name);
             }
-            after.retain(|name, value| before.get(name) != Some(value));
-            for (name, value) in after {
+            will_be.retain(|name, value| was.get(name) != Some(value));
+            for (name, value) in will_be {
                 change.set(&name, value);
             }
             match linked(&next.input.fields) {
@@ -231,16 +238,22 @@ impl TenantTable {
                 None => change.remove(LINKED),
             };
             self.stamp_entity(&mut next, &stamp);
-            let with = With {
-                unique: &[],
-                before: &named,
-                after: &references,
-                sides: &[],
-                reshapes: false,
-                noted: None,
-            };
+            let mut with = With { before: &before, after: &references, ..With::default() };
+            if next.input.owner_id != current.input.owner_id {
+                // Those that it has by now go with it, and no others.
+                match &versions {
+                    Some(ids) => change.if_equal(VERSIONS, AttributeValue::Ss(ids.clone())),
+                    None => change.if_absent(VERSIONS),
+                };
+                let ids = versions.iter().flatten().filter_map(|id| id.parse::<Id<R::Kind>>().ok());
+                with.others = ids
+                    .map(|id| (self.scope.record(&id), self.handed_over(&stamp, next.input.owner_id)))
+                    .collect();
+            }
             match self.change_with(&key, &stamp, &change, &with, &next).await {
-                Err(StoreError::Stale { .. }) if expected.is_none() => {}
+                // Its versions may have changed, and nothing else.
+                Err(StoreError::Stale { version }) if expected.is_none_or(|expected| expected == version) => {
+                }
                 Err(StoreError::Busy) => pause(attempt).await?,
                 outcome => return Ok(outcome?),
             }
@@ -248,21 +261,26 @@ impl TenantTable {
         Err(StoreError::Busy.into())
     }
 
-    /// Has the object of a deleted record erased, and the record with it, now and not in a while. There is no way
-    /// back from here; the rest follows from the stream.
+    /// Has the object of a deleted record erased, and the record with it and with its further versions, now and not in a
+    /// while. There is no way back from here; the rest follows from the stream.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] also when that was asked for before; [`StoreError::NotDeleted`];
-    /// [`StoreError::Awaited`] while its object could still arrive, and would belong to nothing.
+    /// [`StoreError::Awaited`] while an object could still arrive, and would belong to nothing: for an hour after it was
+    /// deleted, or, where it has arrived and has no further versions, after that.
     pub async fn purge_stored<R: Stored>(&self, id: &Id<R::Kind>) -> Result<(), StoreError> {
         let key = self.scope.record(id);
         let stamp = self.stamp()?;
         let mut change = self.change_of_any(&stamp);
         change.if_exists("deletedAt").if_absent(PURGE);
-        change.if_not_equal("status", AttributeValue::S(FileStatus::Pending.to_string()));
         let seconds = u64::try_from(stamp.now.as_seconds()).unwrap_or_default();
-        let (never, settled) = (change.absent(SETTLED_AT), change.at_most(SETTLED_AT, "settled", seconds));
-        change.when(format!("({never} OR {settled})"));
+        let an_hour_ago = Timestamp::from_millis(stamp.now.as_millis() - SETTLING_SECONDS * 1000);
+        let is_long_deleted = change.compare("deletedAt", "<=", "anHourAgo", &an_hour_ago.to_string());
+        let pending = AttributeValue::S(FileStatus::Pending.to_string());
+        let has_come = change.differs("status", "pending", pending);
+        let (never, before) = (change.absent(SETTLED_AT), change.at_most(SETTLED_AT, "settled", seconds));
+        let is_alone = change.absent(VERSIONS);
+        change.when(format!("({is_long_deleted} OR ({has_come} AND {is_alone} AND ({never} OR {before})))"));
         let now = AttributeValue::N(seconds.to_string());
         change.set(PURGE, AttributeValue::S(ASKED.into())).set(R::PURGE_AT, now);
         let found = match self.update(&key, &change).await? {
@@ -276,17 +294,15 @@ impl TenantTable {
         Err(if found.contains_key("deletedAt") { StoreError::Awaited } else { StoreError::NotDeleted })
     }
 
-    /// A live record, with the version that is expected.
-    async fn current<R: Record>(
-        &self,
-        id: &Id<R::Kind>,
-        expected: Option<u64>,
-    ) -> Result<Entity<R>, StoreError> {
-        let current = self.get_consistent::<R>(id).await?;
-        if expected.is_some_and(|version| version != current.version) {
-            return Err(StoreError::Stale { version: current.version });
-        }
-        Ok(current)
+    /// What gives a further version to the owner that its record gets.
+    fn handed_over(&self, stamp: &Stamp, owner: Option<UserId>) -> Expression {
+        let mut change = self.authored(stamp);
+        match owner {
+            Some(owner) => change.set(OWNER, AttributeValue::S(owner.to_string())),
+            None => change.remove(OWNER),
+        };
+        change.if_exists(RECORD_KIND);
+        change
     }
 
     /// Adds to the account's sum, if that then is at most `most`.
@@ -303,6 +319,11 @@ impl TenantTable {
         change.when(format!("({none} OR {fits})"));
         transaction.update(Part::Quota, item_key(&self.scope.storage()), &change)
     }
+}
+
+/// The ids of a record's further versions.
+fn named(item: &Item) -> &[String] {
+    item.get(VERSIONS).and_then(|ids| ids.as_ss().ok()).map_or(&[], Vec::as_slice)
 }
 
 fn parts(item: &Item) -> Option<String> {

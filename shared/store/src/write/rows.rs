@@ -308,7 +308,7 @@ impl TenantTable {
         let mut next = Entity { input: input.clone(), ..read.clone() };
         self.stamp_entity(&mut next, &stamp);
         let change = self.replacement(&stamp, Some(read.version), input)?;
-        let with = With { unique: &[], before: &[], after: &[], sides, reshapes: false, noted: None };
+        let with = With { sides, ..With::default() };
         self.change_with(&key, &stamp, &change, &with, &next).await
     }
 
