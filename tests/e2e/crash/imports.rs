@@ -47,11 +47,25 @@ impl Importing {
         token(&answer.body).clone_into(&mut self.token.lock().unwrap());
     }
 
+    /// Asks once more with a new token where the last one is over.
+    async fn answer(&self, running: &Running, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        loop {
+            let request = running.request(method.clone(), path).bearer_auth(self.token());
+            let answer = Answer::of(body.iter().fold(request, |request, body| request.json(body))).await;
+            if answer.status != 401 {
+                assert!(answer.status.is_success(), "{answer:?}");
+                return answer;
+            }
+            self.log_in(running).await;
+        }
+    }
+
+    async fn get(&self, running: &Running, path: &str) -> Answer {
+        self.answer(running, Method::GET, path, None).await
+    }
+
     async fn post(&self, running: &Running, path: &str, body: &Value) -> Value {
-        let request = running.request(Method::POST, path).bearer_auth(self.token());
-        let answer = Answer::of(request.json(body)).await;
-        assert!(answer.status.is_success(), "{answer:?}");
-        answer.body
+        self.answer(running, Method::POST, path, Some(body)).await.body
     }
 
     /// An import of a table, ready to be started: its path.
@@ -78,12 +92,7 @@ impl Importing {
     /// What is at a path once it is so.
     async fn until(&self, running: &Running, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         loop {
-            let answer = running.get(&self.token(), path).await;
-            if answer.status == 401 {
-                self.log_in(running).await;
-                continue;
-            }
-            assert_eq!(answer.status, 200, "{answer:?}");
+            let answer = self.get(running, path).await;
             if is_so(&answer.body) {
                 return answer.body;
             }
@@ -95,8 +104,7 @@ impl Importing {
     async fn text(&self, running: &Running, path: &str, leaves_out: &[&str]) -> Vec<Vec<String>> {
         let (mut text, mut next) = (String::new(), Some(path.to_owned()));
         while let Some(path) = next {
-            let page = running.get(&self.token(), &path).await;
-            assert_eq!(page.status, 200, "{page:?}");
+            let page = self.get(running, &path).await;
             text += page.body.as_str().unwrap_or_default();
             next = next_page(&page);
         }
