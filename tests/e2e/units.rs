@@ -468,6 +468,11 @@ async fn a_file_costs_its_record_and_the_sum_of_bytes() {
         let (_, spent) = measured(&nexo, 200, request(Method::GET, &format!("{second}{end}"))).await;
         assert_eq!(spent, wanted, "{end}");
     }
+    // Both go to somebody else, who is looked at.
+    let colleague = company.colleague("manager").await;
+    let given = request(Method::PATCH, &first).json(&json!({"ownerId": colleague.user()}));
+    let (_, spent) = measured(&nexo, 200, given).await;
+    assert_eq!(spent, cost(&["GetItem", "TransactWriteItems"], 1.0, 11.0));
     assert_eq!(company.delete(&path).await.status, 204);
     company.outlast(&file.body).await;
     // The way back is shut by the request; what follows from it looks at the record, and then it and the sum go

@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | deleted for 30 days, or to be purged | any | erased and removed |
 //! | pending | there for 6 hours | looked at, as if its event had come |
-//! | pending for two days | none, or in parts | parts erased, looked for again, then expired: its bytes count no more |
+//! | pending for two days | none, or in parts | parts erased, looked for again, then expired: its bytes count no more, and of a version nothing is left |
 //! | available or scanning | none | quarantined as `missing`, and reported |
 //! | scanning for a day | there | quarantined as `not_scanned`, and reported; available, where nobody scans |
 //! | quarantined as `missing` | there again for 6 hours | looked at |
@@ -194,16 +194,16 @@ impl Sweeper {
             }
             return Ok(());
         };
+        if record.is_to_be_purged(now) {
+            tally.purged += u64::from(self.purge(object).await?);
+            return Ok(());
+        }
         if found.is_none_or(|found| is_past(found.since, EVENT_MS)) {
             if record.status == FileStatus::Pending && is_past(record.created_at, PENDING_MS) {
                 self.give_up(object, &record, tally).await?;
             } else if record.is_awaited() && found.is_some() {
                 self.look_at(object, tally).await?;
             }
-        }
-        if record.is_to_be_purged(now) {
-            tally.purged += u64::from(self.purge(object).await?);
-            return Ok(());
         }
         match record.status {
             FileStatus::Available | FileStatus::Scanning

@@ -265,7 +265,8 @@ async fn as_it_is(
             let is_awaited = file.input.fields.status == FileStatus::Pending;
             Ok((file, is_awaited.then_some(upload)))
         }
-        Err(StoreError::NotFound) => Ok((announced, None)),
+        // What a version was is not in the request alone.
+        Err(StoreError::NotFound) if announced.input.fields.version_of.is_none() => Ok((announced, None)),
         Err(error) => Err(error.into()),
     }
 }

@@ -295,7 +295,7 @@ impl TenantTable {
             if !self.can_be_restored::<R>(&item) {
                 return Err(StoreError::NotFound);
             }
-            let current: Entity<R> = Entity::from_item(item)?;
+            let current: Entity<R> = self.whole(Entity::from_item(item)?, true).await?;
             match self.restore_read(&key, current).await {
                 Err(StoreError::Stale { .. }) => {}
                 outcome => return outcome,
@@ -339,10 +339,7 @@ impl TenantTable {
         // is counted, it is counted again.
         let mut after = entity.input.fields.references();
         after.retain(|reference| matches!(reference.target, Target::Counted(..)));
-        // Whoever may bring it back need not see them.
-        for reference in &mut after {
-            reference.permission = None;
-        }
+        named_before(&mut after);
         let with = With { unique: &unique, after: &after, reshapes: R::BOUND, ..With::default() };
         match self.change_with(key, &stamp, &change, &with, &entity).await {
             Err(StoreError::NotFound) => Err(StoreError::Stale { version }),
@@ -368,7 +365,11 @@ impl TenantTable {
             let held = current.input.fields.unique();
             let unique: Vec<_> =
                 input.fields.unique().into_iter().filter(|new| !held.contains(new)).collect();
-            let (before, after) = (self.references(&current.input), self.references(input));
+            let (mut before, mut after) = (self.references(&current.input), self.references(input));
+            if note.is_some_and(Note::is_undo) {
+                named_before(&mut before);
+                named_before(&mut after);
+            }
             let reshapes = bound::is_moved::<R>(&before, &after);
             let noted =
                 note.map(|note| Ok::<_, StoreError>(Noted { note, before: Some(current.to_item(key)?) }));
@@ -563,5 +564,12 @@ impl TenantTable {
             None => None,
         };
         Ok(refusals.map_or(Sent::Written, Sent::Refused))
+    }
+}
+
+/// What a record named before and names again need not be within the reach of who brings it back.
+fn named_before(references: &mut [Reference]) {
+    for reference in references {
+        reference.permission = None;
     }
 }

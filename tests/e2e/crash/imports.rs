@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use nexo_tests::{Answer, PASSWORD, next_page};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ impl Importing {
     async fn answer(&self, running: &Running, method: Method, path: &str, body: Option<&Value>) -> Answer {
         loop {
             let request = running.request(method.clone(), path).bearer_auth(self.token());
-            let answer = Answer::of(body.iter().fold(request, |request, body| request.json(body))).await;
+            let answer = Answer::of(body.iter().fold(request, RequestBuilder::json)).await;
             if answer.status != 401 {
                 assert!(answer.status.is_success(), "{answer:?}");
                 return answer;

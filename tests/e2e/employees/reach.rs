@@ -57,6 +57,21 @@ async fn nobody_names_what_is_out_of_reach() {
         let answer = officer.patch(&at(collection, one), &change).await;
         assert_invalid(&answer, &[(&field, "no_such_record")]);
     }
+    // Nor is anything told of the tree that it would be in.
+    let mut below = mine["id"].clone();
+    for level in 0..7 {
+        below = department(&company, &format!("L{level}"), &below).await["id"].clone();
+    }
+    for (one, parent) in [
+        (json!({"name": "x", "code": "x", "parentId": below}), None),
+        (json!({"parentId": below}), Some(&mine)),
+    ] {
+        let answer = match parent {
+            None => officer.post("/api/departments", &one).await,
+            Some(mine) => officer.patch(&at("departments", mine), &one).await,
+        };
+        assert_invalid(&answer, &[("/parentId", "no_such_record")]);
+    }
     let transfer = act(&officer, &own, "transfer", &json!({"departmentId": it["id"]})).await;
     assert_invalid(&transfer, &[("/departmentId", "no_such_record")]);
 

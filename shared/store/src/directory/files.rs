@@ -206,7 +206,7 @@ impl Directory {
                 let mut waits = Expression::new();
                 waits.if_equal("status", AttributeValue::S(FileStatus::Pending.to_string())).if_absent(PURGE);
                 transaction.delete(Part::File, item_key(&key), &waits)?;
-                forget(&mut transaction, account, file, &found)?;
+                self.forget_version(&mut transaction, account, file, &found, attempt).await?;
             } else {
                 let mut change = change(&stamp, FileStatus::Pending, &outcome, is_deleted);
                 change.if_absent(PURGE);
@@ -235,7 +235,8 @@ impl Directory {
         for attempt in 0..ATTEMPTS {
             let Some(item) = self.get(&key, true).await? else { return Ok(None) };
             let found: Announced = read(item)?;
-            if found.is_purged() {
+            // As long as it says `asked`, whatever changes it is news to the stream; and its versions change it.
+            if found.is_purged() && (found.versions.is_empty() || found.purge.as_deref() == Some(CLAIMED)) {
                 return Ok(Some(found));
             }
             if !found.is_to_be_purged(stamp.now) {
@@ -295,7 +296,7 @@ impl Directory {
             marked.if_exists(PURGE).if_exists("deletedAt");
             transaction.delete(Part::File, item_key(&key), &marked)?;
             discount(&mut transaction, account, claimed.counted())?;
-            forget(&mut transaction, account, file, claimed)?;
+            self.forget_version(&mut transaction, account, file, claimed, attempt).await?;
             if self.settle(transaction, &write_id()?, attempt).await? {
                 return Ok(());
             }
@@ -438,22 +439,29 @@ impl Directory {
         }
     }
 
+    /// Takes a version out of those that its file names. That one is there still, as whoever is purged goes after its
+    /// versions; if it is not, whatever has happened, there is nothing to be taken out of.
+    async fn forget_version(
+        &self,
+        transaction: &mut Transaction<Part>,
+        account: &AccountId,
+        version: &FileId,
+        announced: &Announced,
+        attempt: usize,
+    ) -> Result<(), StoreError> {
+        let Some(first) = &announced.version_of else { return Ok(()) };
+        let key = DirectoryKey::file(account, first);
+        if attempt > 0 && self.get(&key, true).await?.is_none() {
+            return Ok(());
+        }
+        let mut change = Expression::new();
+        change.delete_from(VERSIONS, &version.to_string()).if_exists("createdAt");
+        transaction.update(Part::Of, item_key(&key), &change)
+    }
+
     fn stamp(&self) -> Result<Stamp, StoreError> {
         Ok(Stamp { now: self.store.clock.now(), write_id: write_id()? })
     }
-}
-
-/// Takes a version out of those that its file names. That one is there still: whoever is purged goes after its versions.
-fn forget(
-    transaction: &mut Transaction<Part>,
-    account: &AccountId,
-    version: &FileId,
-    announced: &Announced,
-) -> Result<(), StoreError> {
-    let Some(first) = &announced.version_of else { return Ok(()) };
-    let mut change = Expression::new();
-    change.delete_from(VERSIONS, &version.to_string()).if_exists("createdAt");
-    transaction.update(Part::Of, item_key(&DirectoryKey::file(account, first)), &change)
 }
 
 /// Takes a file's bytes from its account's sum.

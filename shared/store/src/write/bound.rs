@@ -33,6 +33,9 @@ impl TenantTable {
         references: &[Reference],
     ) -> Result<(), StoreError> {
         let Some(tree) = R::TREE else { return Ok(()) };
+        if let Some(parent) = parent::<R>(references) {
+            self.judge_reach::<R>(parent).await?;
+        }
         let key = self.scope.tree(R::Kind::KIND);
         let seen = self.read(&key, true).await?.unwrap_or_default();
         let forest = self.forest(R::Kind::KIND, tree.field).await?;

@@ -107,6 +107,17 @@ impl TenantTable {
         })
     }
 
+    /// Refuses a parent that is beyond the caller's reach, before anything is told of its place in the tree.
+    pub(super) async fn judge_reach<R: Record>(&self, parent: &Reference) -> Result<(), StoreError> {
+        if self.nameable(parent)?.is_none() {
+            return Ok(());
+        }
+        let id = parent.id.parse::<Id<R::Kind>>();
+        let id = id.map_err(|_| StoreError::NoSuchReference { field: parent.field })?;
+        let found = self.read(&self.scope.record(&id), true).await?;
+        parent.refuses(self.named(parent, found.as_ref())).map_or(Ok(()), Err)
+    }
+
     /// Lets the transaction check that what a record names is there, and within the caller's reach.
     fn check_exists(
         &self,

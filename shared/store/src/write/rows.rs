@@ -56,6 +56,10 @@ impl Note {
     pub const fn undo(import: ImportId, row: u32) -> Self {
         Self { import, row, act: Act::Undo }
     }
+
+    pub(super) fn is_undo(&self) -> bool {
+        self.act == Act::Undo
+    }
 }
 
 /// A note, and the record before the write.
