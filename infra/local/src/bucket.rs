@@ -339,8 +339,11 @@ impl Inner {
 
     /// Puts an object in its place, and has its event delivered.
     async fn arrive(&self, draft: Draft, id: &str, event_name: &str) -> Result<About, Refusal> {
-        let event = self.event(&draft.about, id, event_name);
         let outbox = self.outbox.get().ok_or_else(|| Refusal::internal(&"no function takes events"))?;
+        if !outbox.takes(&draft.about.key) {
+            return self.objects.commit(draft).await;
+        }
+        let event = self.event(&draft.about, id, event_name);
         let written = outbox.path(id);
         let (objects, path) = (self.objects.clone(), written.clone());
         blocking(move || {

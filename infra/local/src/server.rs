@@ -137,12 +137,12 @@ impl Server {
         let (pumps, mut background) = start_pumps(&options, &template, &engine, &consumers, &time).await?;
         let mut local = mailbox.routes(&pumps);
         if let Some(files) = &files {
-            let told = template.functions.iter().find_map(|(id, it)| Some((id, it, it.arrivals?)));
-            let (id, described, retries) = told.ok_or_else(|| {
+            let told = template.functions.iter().find_map(|(id, it)| Some((id, it, it.arrivals.clone()?)));
+            let (id, described, arrivals) = told.ok_or_else(|| {
                 StartError::Template("template.yaml: no event of the bucket calls a function".to_owned())
             })?;
             let handle = called(&consumers, id, "the bucket")?.clone();
-            let consumer = Consumer { id: id.clone(), handle, timeout: described.timeout, retries };
+            let consumer = Consumer { id: id.clone(), handle, timeout: described.timeout, arrivals };
             background.push(files.announce_to(consumer, options.log.clone()));
             local = local.merge(files.routes());
         }

@@ -20,7 +20,7 @@ use std::path::Path;
 
 pub use api::{Api, Cors, IpRateLimit, Throttle};
 pub use bucket::Bucket;
-pub use function::{Function, Route, Schedule};
+pub use function::{Arrivals, Function, Route, Schedule};
 pub use names::{ACCOUNT_ID, REGION};
 pub use role::{Role, TrustStatement};
 pub use stream::StreamSource;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::{Clock, request_id};
 use crate::gateway::FunctionHandle;
+use crate::template::Arrivals;
 
 /// The pause before the first retry; each further one is twice as long. On AWS it is a minute.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -26,14 +27,16 @@ pub(crate) struct Consumer {
     pub(crate) id: String,
     pub(crate) handle: FunctionHandle,
     pub(crate) timeout: Duration,
-    /// How often a failed call is made again.
-    pub(crate) retries: u64,
+    /// What it is called for, and how often again.
+    pub(crate) arrivals: Arrivals,
 }
 
 /// Where new events go. Clones share it.
 #[derive(Clone)]
 pub(super) struct Outbox {
     folder: PathBuf,
+    /// What the keys of the objects begin with that are told of.
+    prefix: String,
     queue: mpsc::UnboundedSender<PathBuf>,
     /// How many were handed in.
     sent: watch::Sender<u64>,
@@ -51,7 +54,8 @@ impl Outbox {
     ) -> (Self, JoinHandle<()>) {
         let (queue, mut events) = mpsc::unbounded_channel::<PathBuf>();
         let (done, is_done) = watch::channel(0);
-        let outbox = Self { folder, queue, sent: watch::Sender::new(0), done: is_done };
+        let prefix = consumer.arrivals.prefix.clone();
+        let outbox = Self { folder, prefix, queue, sent: watch::Sender::new(0), done: is_done };
         let left = fs::read_dir(&outbox.folder).into_iter().flatten().filter_map(Result::ok);
         let mut left: Vec<_> = left.map(|entry| entry.path()).collect();
         left.sort();
@@ -66,6 +70,11 @@ impl Outbox {
             }
         });
         (outbox, task)
+    }
+
+    /// Whether an object's arrival is told of.
+    pub(super) fn takes(&self, key: &str) -> bool {
+        key.starts_with(&self.prefix)
     }
 
     /// Where an event is to be written. It is not delivered before [`Outbox::hand_in`], or the next start.
@@ -91,7 +100,7 @@ impl Outbox {
 async fn deliver(path: &Path, consumer: &Consumer, clock: &Clock, log: &LogSink) {
     let Ok(event) = fs::read(path) else { return };
     let id = consumer.id.as_str();
-    for attempt in 0..=consumer.retries {
+    for attempt in 0..=consumer.arrivals.retries {
         let now = clock();
         let called = consumer.handle.invoke(event.clone(), &request_id(now), now, consumer.timeout).await;
         if called.is_ok() {
@@ -99,7 +108,7 @@ async fn deliver(path: &Path, consumer: &Consumer, clock: &Clock, log: &LogSink)
             let _ = fs::remove_file(path);
             return;
         }
-        if attempt < consumer.retries {
+        if attempt < consumer.arrivals.retries {
             tokio::time::sleep(PAUSE * (1 << attempt.min(8))).await;
         }
     }
@@ -128,7 +137,8 @@ mod tests {
             let outcome = if calls.len() > failures { Ok(()) } else { Err("as the test asks") };
             async move { outcome }
         });
-        (Consumer { id: "F".into(), handle, timeout: Duration::from_secs(5), retries }, calls)
+        let arrivals = Arrivals { prefix: "a/".into(), retries };
+        (Consumer { id: "F".into(), handle, timeout: Duration::from_secs(5), arrivals }, calls)
     }
 
     #[tokio::test]

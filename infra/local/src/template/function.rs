@@ -16,9 +16,8 @@ pub struct Function {
     pub routes: Vec<Route>,
     /// What of the table's stream it is called with.
     pub streams: Vec<StreamSource>,
-    /// How often a call for new objects of the bucket is made again when it fails; `None` when it is called for
-    /// none.
-    pub arrivals: Option<u64>,
+    /// The new objects of the bucket that it is called for.
+    pub arrivals: Option<Arrivals>,
     /// How often it is called by the clock alone.
     pub schedules: Vec<Schedule>,
     /// How long one call may take.
@@ -29,6 +28,32 @@ pub struct Function {
     pub role: String,
     /// Its environment. References to secrets are left as written (`{{resolve:…}}`).
     pub environment: BTreeMap<String, String>,
+}
+
+/// New objects of the bucket that call a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrivals {
+    /// What their keys begin with.
+    pub prefix: String,
+    /// How often a call is made again when it fails.
+    pub retries: u64,
+}
+
+/// Reads what the keys of objects begin with that an event tells of: the one kind of filter that is known here.
+fn prefix(event: &Object) -> Result<String, TemplateError> {
+    let mut prefix = String::new();
+    let settings = event.optional_object("Properties")?.ok_or_else(|| event.error("no Properties"))?;
+    if let Some(filter) = settings.optional_object("Filter")?
+        && let Some(key) = filter.optional_object("S3Key")?
+    {
+        for rule in key.objects("Rules")? {
+            if rule.text("Name")? != "prefix" {
+                return Err(rule.error("a rule of another kind than prefix is not known locally"));
+            }
+            prefix = rule.text("Value")?;
+        }
+    }
+    Ok(prefix)
 }
 
 /// A schedule that calls a function.
@@ -125,7 +150,7 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
             environment.insert(name.clone(), value);
         }
     }
-    let Events { routes, streams, schedules, takes_objects } = events(properties)?;
+    let Events { routes, streams, schedules, objects } = events(properties)?;
     let retries = match properties.optional_object("EventInvokeConfig")? {
         Some(settings) => settings.optional_number("MaximumRetryAttempts")?,
         None => None,
@@ -135,7 +160,7 @@ fn function(properties: &Object, roles: &BTreeMap<String, Role>) -> Result<Funct
         streams,
         schedules,
         // Lambda's default.
-        arrivals: takes_objects.then(|| retries.unwrap_or(2)),
+        arrivals: objects.map(|prefix| Arrivals { prefix, retries: retries.unwrap_or(2) }),
         // SAM's defaults.
         timeout: Duration::from_secs(properties.optional_number("Timeout")?.unwrap_or(3)),
         memory: u32::try_from(properties.optional_number("MemorySize")?.unwrap_or(128))
@@ -151,7 +176,8 @@ struct Events {
     routes: Vec<Route>,
     streams: Vec<StreamSource>,
     schedules: Vec<Schedule>,
-    takes_objects: bool,
+    /// What the keys of the objects begin with.
+    objects: Option<String>,
 }
 
 fn events(properties: &Object) -> Result<Events, TemplateError> {
@@ -169,7 +195,7 @@ fn events(properties: &Object) -> Result<Events, TemplateError> {
             "DynamoDB" => found.streams.push(StreamSource::read(name, &event)?),
             "Schedule" => found.schedules.push(Schedule::read(name, &event)?),
             // There is one bucket, too.
-            "S3" => found.takes_objects = true,
+            "S3" => found.objects = Some(prefix(&event)?),
             _ => {}
         }
     }

@@ -293,6 +293,9 @@ fn the_projects_own_template_is_read() {
         template.functions["ClientsFunction"].environment["NEXO_TENANT_ROLE_ARN"],
         template.roles["TenantRole"].arn
     );
+    // Files, and not their thumbnails, which the function itself writes.
+    let arrivals = Arrivals { prefix: "a/".into(), retries: 2 };
+    assert_eq!(template.functions["FilesFunction"].arrivals, Some(arrivals));
     assert_eq!(template.table.key[0].name, "pk");
     assert_eq!(template.table.indexes.len(), 2);
     assert_eq!(template.table.ttl_attribute.as_deref(), Some("expiresAt"));
