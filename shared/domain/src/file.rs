@@ -137,6 +137,22 @@ impl FileType {
         }
     }
 
+    /// Whether it is a picture, of which there can be a thumbnail.
+    pub const fn is_picture(self) -> bool {
+        match self {
+            Self::Png | Self::Jpeg | Self::Webp => true,
+            Self::Pdf
+            | Self::Plain
+            | Self::Csv
+            | Self::Xml
+            | Self::Zip
+            | Self::Docx
+            | Self::Xlsx
+            | Self::Pptx
+            | Self::Odt => false,
+        }
+    }
+
     /// The media type it is downloaded as. A browser that shows XML runs the scripts of any element in it that is
     /// of XHTML or SVG, so XML goes out as bytes to be saved, whatever asks for it.
     pub const fn served_as(self) -> &'static str {

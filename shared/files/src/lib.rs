@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod parts;
+mod thumbnails;
 
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +33,7 @@ use nexo_api::Platform;
 use nexo_domain::{AccountId, FileId, FileName, FileType, Sha256, Timestamp};
 use nexo_identity::{Clock, Credentials};
 use nexo_store::{StoreConfig, of_tenant};
-use nexo_tenant_key::{ArrivedObject, TenantScope, objects_of};
+use nexo_tenant_key::{ArrivedObject, ObjectKey, TenantScope, objects_of};
 use sha2::{Digest as _, Sha256 as Digester};
 
 pub use parts::{Completed, LARGEST_WHOLE, PART};
@@ -381,11 +382,21 @@ impl Bucket {
         account: &AccountId,
         after: Option<String>,
     ) -> Result<(Vec<Found>, Option<String>), BucketError> {
+        self.list(objects_of(account), after, ArrivedObject::parse).await
+    }
+
+    /// One page of what has keys that begin so, each of a file that `of` reads from its key.
+    async fn list(
+        &self,
+        prefix: String,
+        after: Option<String>,
+        of: fn(&str) -> Option<ArrivedObject>,
+    ) -> Result<(Vec<Found>, Option<String>), BucketError> {
         let page = self
             .client
             .list_objects_v2()
             .bucket(&self.name)
-            .prefix(objects_of(account))
+            .prefix(prefix)
             .set_start_after(after)
             .customize()
             .config_override(self.as_function())
@@ -393,7 +404,7 @@ impl Bucket {
             .await
             .map_err(|error| sort("ListObjectsV2", &error))?;
         let found = page.contents().iter().filter_map(|object| {
-            let file = ArrivedObject::parse(object.key()?)?.file;
+            let file = of(object.key()?)?.file;
             Some(Found { file, since: Timestamp::from_millis(object.last_modified()?.to_millis().ok()?) })
         });
         let last = page.contents().last().and_then(|object| object.key()).map(str::to_owned);
@@ -406,17 +417,25 @@ impl Bucket {
     /// # Errors
     /// When the bucket does not answer.
     pub async fn put_away(&self, object: &ArrivedObject) -> Result<(), BucketError> {
-        let request = self.client.delete_object().bucket(&self.name).key(object.key().as_str());
+        self.hide(object.key()).await
+    }
+
+    async fn hide(&self, key: &ObjectKey) -> Result<(), BucketError> {
+        let request = self.client.delete_object().bucket(&self.name).key(key.as_str());
         let done = request.customize().config_override(self.as_function()).send().await;
         done.map(drop).map_err(|error| sort("DeleteObject", &error))
     }
 
-    /// Erases an object with all its versions. Nothing happens where there is none.
+    /// Erases an object and its thumbnail with all their versions. Nothing happens where there is none.
     ///
     /// # Errors
     /// When the bucket does not answer: some versions may be left.
     pub async fn erase(&self, object: &ArrivedObject) -> Result<(), BucketError> {
-        let key = object.key().as_str();
+        self.erase_all(object.key().as_str()).await?;
+        self.erase_all(object.thumbnail().as_str()).await
+    }
+
+    async fn erase_all(&self, key: &str) -> Result<(), BucketError> {
         loop {
             let page = self
                 .client

@@ -14,6 +14,7 @@ mod pending;
 mod profiles;
 mod proofs;
 mod sessions;
+mod thumbnails;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{

@@ -67,13 +67,18 @@ impl Key {
     }
 }
 
-/// The key of one object: `a/<account>/<file>`.
+/// The key of one object: a file's, `a/<account>/<file>`, or that of its thumbnail, `t/<account>/<file>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectKey(String);
 
 impl ObjectKey {
     pub(crate) fn new(account: &AccountId, file: &str) -> Self {
         Self(format!("a/{}/{file}", account.ulid()))
+    }
+
+    /// Of another beginning, under which callers write nothing and nobody is told of what arrives.
+    pub(crate) fn of_thumbnail(account: &AccountId, file: &str) -> Self {
+        Self(format!("t/{}/{file}", account.ulid()))
     }
 
     /// The text, as the bucket holds it.
@@ -93,6 +98,11 @@ pub fn objects_of(account: &AccountId) -> String {
     format!("a/{}/", account.ulid())
 }
 
+/// The thumbnails of one account in the bucket, as [`objects_of`].
+pub fn thumbnails_of(account: &AccountId) -> String {
+    format!("t/{}/", account.ulid())
+}
+
 /// An object that has arrived, for the function that looks at it under its own role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrivedObject {
@@ -106,7 +116,16 @@ pub struct ArrivedObject {
 impl ArrivedObject {
     /// Reads an object's key; `None` when it is none that a [`crate::TenantScope`] gives.
     pub fn parse(key: &str) -> Option<Self> {
-        let (account, file) = key.strip_prefix("a/")?.split_once('/')?;
+        Self::behind("a/", key)
+    }
+
+    /// Reads a thumbnail's key; `None` when it is none of a file's.
+    pub fn of_thumbnail(key: &str) -> Option<Self> {
+        Self::behind("t/", key)
+    }
+
+    fn behind(prefix: &str, key: &str) -> Option<Self> {
+        let (account, file) = key.strip_prefix(prefix)?.split_once('/')?;
         Some(Self::of(AccountId::from_ulid(account).ok()?, FileId::from_ulid(file).ok()?))
     }
 
@@ -123,5 +142,10 @@ impl ArrivedObject {
     /// Its key.
     pub fn key(&self) -> &ObjectKey {
         &self.key
+    }
+
+    /// The key of its thumbnail.
+    pub fn thumbnail(&self) -> ObjectKey {
+        ObjectKey::of_thumbnail(&self.account, self.file.ulid())
     }
 }

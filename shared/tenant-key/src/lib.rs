@@ -16,7 +16,7 @@ mod scope;
 
 pub use cursor::{CursorKey, InvalidCursor, Position};
 pub use directory::DirectoryKey;
-pub use key::{ArrivedObject, Key, ObjectKey, Partition, account_of, objects_of};
+pub use key::{ArrivedObject, Key, ObjectKey, Partition, account_of, objects_of, thumbnails_of};
 pub use nexo_domain::AccountId;
 pub use nexo_identity::{Principal, Verified};
 pub use scope::{TenantScope, WrongAccount};

@@ -137,4 +137,9 @@ impl TenantScope {
     pub fn object<K: IdKind>(&self, file: &Id<K>) -> ObjectKey {
         ObjectKey::new(self.account(), file.ulid())
     }
+
+    /// The key of a file's thumbnail in the bucket.
+    pub fn thumbnail<K: IdKind>(&self, file: &Id<K>) -> ObjectKey {
+        ObjectKey::of_thumbnail(self.account(), file.ulid())
+    }
 }

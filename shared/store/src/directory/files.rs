@@ -44,6 +44,9 @@ pub struct Announced {
     pub deleted_at: Option<Timestamp>,
     /// The id of its upload in parts.
     pub parts: Option<String>,
+    /// Whether it is noted that it has a thumbnail.
+    #[serde(default)]
+    pub has_thumbnail: bool,
     /// The second from which on no upload of it is under way: an hour after its bytes were looked at.
     settled_at: Option<i64>,
     /// Its further versions.
@@ -414,7 +417,7 @@ impl Directory {
     }
 
     /// Updates an item, as [`Directory::update`] does. `None` after a collision, for which it has waited.
-    async fn try_update(
+    pub(super) async fn try_update(
         &self,
         key: &DirectoryKey,
         change: &Expression,
