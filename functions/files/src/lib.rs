@@ -4,11 +4,14 @@
 //! with what was announced, and its first bytes with its type: the file is then available, or quarantined. Where
 //! GuardDuty looks for malware, a file that is right is `scanning` until its verdict has come, and a file becomes
 //! available with both (ADR 0024). A verdict is an event of its own, which may come first, late, or more than once.
-//! Whatever comes twice, late, or for no file changes nothing. When the bucket or the table does not answer for
+//! Whatever comes twice, late, or for no file changes nothing. Of a picture that is available a thumbnail is made
+//! (`thumbnail.rs`, ADR 0026). When the bucket or the table does not answer for
 //! one object, the others are looked at still, and then the event fails: Lambda calls again, and in the end puts it
 //! into the queue of failures.
 
 mod event;
+mod picture;
+mod thumbnail;
 
 use nexo_api::{LogSink, Platform};
 use nexo_domain::{FileStatus, QuarantineReason};
@@ -73,6 +76,9 @@ pub enum Failure {
     Bucket(#[from] BucketError),
 }
 
+/// What became of one object, and what its file was before, if there is one.
+type Looked = (Outcome, Option<Announced>);
+
 /// What became of one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -114,7 +120,8 @@ impl Inspector {
         let mut failed = Ok(());
         for record in arrivals.records {
             let Some(object) = self.object(&record.s3.bucket.name, &record.s3.object.key()) else { continue };
-            if let Err(failure) = self.look_at(&object).await {
+            let looked = self.compare(&object).await;
+            if let Err(failure) = self.finished(&object, looked).await {
                 failed = failed.and(Err(failure));
             }
         }
@@ -127,7 +134,16 @@ impl Inspector {
             return Ok(());
         };
         let judged = self.follow(&object, detail.verdict()).await;
-        self.report(&object, judged).map(drop)
+        self.finished(&object, judged).await
+    }
+
+    /// Says in the log what became of an object, and makes its thumbnail.
+    async fn finished(&self, object: &ArrivedObject, looked: Result<Looked, Failure>) -> Result<(), Failure> {
+        let (outcome, file) = self.report(object, looked)?;
+        match file {
+            Some(file) => self.depict(object, outcome, &file).await,
+            None => Ok(()),
+        }
     }
 
     /// Which object of the bucket that is.
@@ -140,50 +156,53 @@ impl Inspector {
         object
     }
 
-    /// Looks at one object, and says in the log what became of it.
+    /// Looks at one object, and says in the log what became of it. It makes no thumbnail: its caller may do more than
+    /// this function, and is kept away from what decodes strangers' pictures.
     ///
     /// # Errors
     /// The table or the bucket does not answer.
     pub async fn look_at(&self, object: &ArrivedObject) -> Result<Outcome, Failure> {
         let looked = self.compare(object).await;
-        self.report(object, looked)
+        self.report(object, looked).map(|(outcome, _)| outcome)
     }
 
-    async fn compare(&self, object: &ArrivedObject) -> Result<Outcome, Failure> {
+    async fn compare(&self, object: &ArrivedObject) -> Result<Looked, Failure> {
         let Some(announced) = self.directory.announced(&object.account, &object.file).await? else {
-            return Ok(Outcome::Orphan);
+            return Ok((Outcome::Orphan, None));
         };
         if !announced.is_awaited() {
-            return Ok(Outcome::Known);
+            return Ok((Outcome::Known, Some(announced)));
         }
         // What was lost and is there again was scanned when it first arrived, and is the same by its digest.
         let right =
             if announced.status == FileStatus::Pending { self.scanner.next() } else { Finding::Available };
-        let Some(finding) = self.look(object, &announced, right).await? else { return Ok(Outcome::Gone) };
+        let Some(finding) = self.look(object, &announced, right).await? else {
+            return Ok((Outcome::Gone, None));
+        };
         let is_news = self.directory.finish(&object.account, &object.file, &announced, finding).await?;
-        Ok(if is_news { Outcome::Found(finding) } else { Outcome::Known })
+        Ok((if is_news { Outcome::Found(finding) } else { Outcome::Known }, Some(announced)))
     }
 
     /// Has a verdict take effect on a file as it stands; again if its other event comes in between.
-    async fn follow(&self, object: &ArrivedObject, verdict: Verdict) -> Result<Outcome, Failure> {
+    async fn follow(&self, object: &ArrivedObject, verdict: Verdict) -> Result<Looked, Failure> {
         let (account, file) = (&object.account, &object.file);
         for _ in 0..ATTEMPTS {
             let Some(announced) = self.directory.announced(account, file).await? else {
-                return Ok(Outcome::Orphan);
+                return Ok((Outcome::Orphan, None));
             };
             let finding = match effect(&announced, verdict) {
-                None => return Ok(Outcome::Known),
+                None => return Ok((Outcome::Known, Some(announced))),
                 // The verdict came first: who comes second finds the file finished.
                 Some(finding) if announced.status == FileStatus::Pending && verdict != Verdict::Malware => {
                     match self.look(object, &announced, finding).await? {
                         Some(finding) => finding,
-                        None => return Ok(Outcome::Gone),
+                        None => return Ok((Outcome::Gone, None)),
                     }
                 }
                 Some(finding) => finding,
             };
             if self.directory.finish(account, file, &announced, finding).await? {
-                return Ok(Outcome::Found(finding));
+                return Ok((Outcome::Found(finding), Some(announced)));
             }
         }
         Err(StoreError::Busy.into())
@@ -224,8 +243,8 @@ impl Inspector {
     }
 
     /// Says in the log what became of an object.
-    fn report(&self, object: &ArrivedObject, outcome: Result<Outcome, Failure>) -> Result<Outcome, Failure> {
-        let (level, message, cause) = match &outcome {
+    fn report(&self, object: &ArrivedObject, looked: Result<Looked, Failure>) -> Result<Looked, Failure> {
+        let (level, message, cause) = match looked.as_ref().map(|(outcome, _)| outcome) {
             Ok(Outcome::Found(Finding::Available)) => ("INFO", "file available", None),
             Ok(Outcome::Found(Finding::Scanning)) => ("INFO", "file waits for its scan", None),
             Ok(Outcome::Found(Finding::Quarantined(reason))) => {
@@ -237,7 +256,7 @@ impl Inspector {
             Err(error) => ("ERROR", "object not looked at", Some(error.to_string())),
         };
         self.say(level, message, Some(object), cause.as_deref());
-        outcome
+        looked
     }
 
     fn say(&self, level: &str, message: &str, object: Option<&ArrivedObject>, cause: Option<&str>) {

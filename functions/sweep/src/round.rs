@@ -1,6 +1,6 @@
-//! One round through all accounts that have files: each one's records and objects, side by side.
+//! One round through all accounts that have files: each one's records, objects and thumbnails, side by side.
 //!
-//! Both are named by the same ids and listed in their order, so that one pass with a page of each in memory meets
+//! All are named by the same ids and listed in their order, so that one pass with a page of each in memory meets
 //! whatever one side has and the other has not. What was seen on a page may have changed since: each change looks
 //! again, and is made on the condition that it still holds.
 //!
@@ -13,6 +13,7 @@
 //! | scanning for a day | there | quarantined as `not_scanned`, and reported; available, where nobody scans |
 //! | quarantined as `missing` | there again for 6 hours | looked at |
 //! | expired, or none at all | there for a day | put away: hidden now, gone with the bucket's old versions |
+//! | none at all | a thumbnail, for a day | put away as well |
 
 use std::collections::VecDeque;
 
@@ -62,6 +63,13 @@ struct Tally {
 struct Side<T> {
     page: VecDeque<(FileId, T)>,
     next: Option<Next>,
+}
+
+/// What there is of one file.
+struct Row {
+    record: Option<Announced>,
+    object: Option<Found>,
+    thumbnail: Option<Found>,
 }
 
 /// Where the next page begins.
@@ -139,6 +147,8 @@ impl Sweeper {
         let mut records: Side<Announced> = Side::behind(start.map(|file| file.ulid().to_owned()));
         let mut objects: Side<Found> =
             Side::behind(start.map(|file| ArrivedObject::of(*account, file).key().as_str().to_owned()));
+        let mut thumbnails: Side<Found> =
+            Side::behind(start.map(|file| ArrivedObject::of(*account, file).thumbnail().as_str().to_owned()));
         let mut failed = None;
         loop {
             while records.page.is_empty()
@@ -157,14 +167,25 @@ impl Sweeper {
                 objects.next = more.map(Next::Behind);
                 objects.page.extend(page.into_iter().map(|found| (found.file, found)));
             }
-            let Some(file) = records.first().into_iter().chain(objects.first()).min() else {
+            while thumbnails.page.is_empty()
+                && let Some(next) = thumbnails.next.take()
+            {
+                let (page, more) = self.bucket.thumbnails(account, next.key()).await?;
+                thumbnails.next = more.map(Next::Behind);
+                thumbnails.page.extend(page.into_iter().map(|found| (found.file, found)));
+            }
+            let firsts = [records.first(), objects.first(), thumbnails.first()];
+            let Some(file) = firsts.into_iter().flatten().min() else {
                 return failed.map_or(Ok(None), Err);
             };
-            let (record, object) = (records.take(file), objects.take(file));
+            let found = Row {
+                record: records.take(file),
+                object: objects.take(file),
+                thumbnail: thumbnails.take(file),
+            };
             tally.files += 1;
             // One file that fails holds up no other.
-            if let Err(failure) = self.settle(&ArrivedObject::of(*account, file), record, object, tally).await
-            {
+            if let Err(failure) = self.settle(&ArrivedObject::of(*account, file), found, tally).await {
                 let cause = json!({"fileId": file.to_string(), "cause": failure.to_string()});
                 self.say("ERROR", "file not swept", &cause);
                 failed.get_or_insert(failure);
@@ -179,8 +200,7 @@ impl Sweeper {
     async fn settle(
         &self,
         object: &ArrivedObject,
-        record: Option<Announced>,
-        found: Option<Found>,
+        Row { record, object: found, thumbnail }: Row,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
         let (account, file) = (&object.account, &object.file);
@@ -188,9 +208,17 @@ impl Sweeper {
         let is_past = |since: Timestamp, ms: i64| now.as_millis() - since.as_millis() >= ms;
         let is_old = found.is_some_and(|found| is_past(found.since, ORPHAN_MS));
         let Some(record) = record else {
+            let has_old_thumbnail = thumbnail.is_some_and(|found| is_past(found.since, ORPHAN_MS));
             // The record may be younger than the page that it is not on.
-            if is_old && self.directory.announced(account, file).await?.is_none() {
-                self.put_away(object, tally).await?;
+            if (is_old || has_old_thumbnail) && self.directory.announced(account, file).await?.is_none() {
+                if has_old_thumbnail {
+                    self.bucket.put_away_thumbnail(object).await?;
+                    self.say("WARN", "thumbnail of no file put away", &json!({"fileId": file.to_string()}));
+                    tally.put_away += 1;
+                }
+                if is_old {
+                    self.put_away(object, tally).await?;
+                }
             }
             return Ok(());
         };

@@ -322,8 +322,8 @@ async fn a_file_that_is_complete_while_it_is_given_up_is_kept() {
     let nexo = Nexo::start().await;
     let mut company = nexo.register().await;
     let bytes = bytes();
-    // The first call is the list of objects.
-    for nth in 2..=3 {
+    // The first calls are the lists of objects and of thumbnails.
+    for nth in 3..=4 {
         let file = announced_in_parts(&company, &sha256(&bytes)).await;
         let etags = sent(&file["upload"], &bytes).await;
         nexo.settled().await;
@@ -360,7 +360,7 @@ async fn a_file_that_is_complete_while_it_is_given_up_is_kept() {
         company.log_in().await;
         let expected = if is_complete { "available" } else { "expired" };
         assert_eq!(status(&nexo, &company, &file).await.0, expected, "call {nth}");
-        assert_eq!(is_complete, nth == 2, "its upload is ended before it is looked for");
+        assert_eq!(is_complete, nth == 3, "its upload is ended before it is looked for");
     }
 }
 
