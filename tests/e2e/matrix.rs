@@ -347,12 +347,18 @@ async fn created(all: &[Operation], collection: &str, company: &Company<'_>) -> 
     let create =
         all.iter().find(|operation| operation.method == Method::POST && operation.path == collection);
     let create = create.unwrap_or_else(|| panic!("nothing can be created in {collection}"));
-    let members = example(all, create, company).await;
+    let mut members = example(all, create, company).await;
+    // A picture: of the example's PDF there is no thumbnail.
+    let picture = crate::uploads::thumbnails::png();
+    if collection == "/api/uploads" {
+        let announced = crate::uploads::thumbnails::announcement("a.png", "image/png", &picture);
+        members.extend(announced.as_object().expect("an object").clone());
+    }
     let answer = Answer::of(create.with_body(company.request(Method::POST, &create.path), &members)).await;
     assert_eq!(answer.status, 201, "{}: {answer:?}", create.path);
     // What can be downloaded has arrived.
     if collection == "/api/uploads" {
-        company.upload(&answer.body, b"%PDF-1.4\n").await;
+        company.upload(&answer.body, &picture).await;
         company.outlast(&answer.body).await;
     }
     // What can be started was looked at.
@@ -376,6 +382,8 @@ async fn example(all: &[Operation], operation: &Operation, company: &Company<'_>
             *value = json!(crate::imports::uploaded(company, "a.csv", "text/csv", b"name\nImported\n").await);
         } else if let Some(collection) = collection {
             *value = json!(Box::pin(created(all, collection, company)).await);
+        } else if operation.path == "/api/uploads/{id}" && name == "name" {
+            *value = json!(format!("{number}.png"));
         } else if UNIQUE.contains(&name.as_str()) {
             *value = json!(format!("{number} {}", value.as_str().unwrap()));
         } else if name == "email" || name == "workEmail" {

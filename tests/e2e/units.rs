@@ -439,6 +439,15 @@ async fn a_file_costs_its_record_and_the_sum_of_bytes() {
     assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
     let (_, spent) = measured(&nexo, 200, request(Method::GET, &format!("{path}/download"))).await;
     assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
+    // A picture is changed once more, by the note of its thumbnail.
+    let png = crate::uploads::thumbnails::png();
+    let picture = crate::uploads::thumbnails::announcement("a.png", "image/png", &png);
+    let picture = company.post("/api/uploads", &picture).await;
+    let ((), calls) = nexo.calls_of(company.upload(&picture.body, &png)).await;
+    assert_eq!(cost_of(&calls), cost(&["GetItem", "UpdateItem", "UpdateItem"], 1.0, 7.0));
+    let thumbnail = format!("/api/uploads/{}/thumbnail", picture.body["id"].as_str().unwrap());
+    let (_, spent) = measured(&nexo, 200, request(Method::GET, &thumbnail)).await;
+    assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));
     let renamed = request(Method::PATCH, &path).json(&json!({"name": "b.pdf"}));
     let (_, spent) = measured(&nexo, 200, renamed).await;
     assert_eq!(spent, cost(&["GetItem", "UpdateItem"], 1.0, 5.0));

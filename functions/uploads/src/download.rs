@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use nexo_api::{Access, Code, Id, Operation, Problem, Tenant, Verb, json, shape};
 use nexo_domain::{FileId, FileStatus, Permission, Timestamp, kind};
-use nexo_files::Bucket;
+use nexo_files::{Bucket, Signed};
 use serde::Serialize;
 
 use crate::file::File;
@@ -26,10 +26,16 @@ pub(crate) const DOWNLOAD: Operation = Operation {
 #[cfg_attr(feature = "openapi", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Download {
-    /// The address, to be asked with `GET`. Browsers save what they get under the file's name.
+    /// The address, to be asked with `GET`. Browsers save a file under its name, and show a thumbnail.
     url: String,
     /// When the address ends.
     expires_at: Timestamp,
+}
+
+impl Download {
+    pub(crate) fn of(signed: Signed) -> Self {
+        Self { url: signed.url, expires_at: signed.expires_at }
+    }
 }
 
 /// `GET /api/uploads/{id}/download`.
@@ -38,7 +44,13 @@ pub(crate) async fn download(
     tenant: Tenant,
     Id(id): Id<kind::File>,
 ) -> Result<Response, Problem> {
-    let file = tenant.get::<File>(&id).await?.input.fields;
+    let file = available(&tenant, &id).await?;
+    Ok(json(StatusCode::OK, &address(&bucket, &tenant, &id, &file).await?))
+}
+
+/// A file whose bytes may be had.
+pub(crate) async fn available(tenant: &Tenant, id: &FileId) -> Result<File, Problem> {
+    let file = tenant.get::<File>(id).await?.input.fields;
     let why_not = match file.status {
         FileStatus::Available => None,
         FileStatus::Pending => Some("The file has not arrived yet."),
@@ -46,10 +58,7 @@ pub(crate) async fn download(
         FileStatus::Expired => Some("The file has not arrived in time."),
         FileStatus::Quarantined => Some("The file is kept back: its `quarantineReason` says why."),
     };
-    if let Some(why_not) = why_not {
-        return Err(Problem::new(Code::Conflict, why_not));
-    }
-    Ok(json(StatusCode::OK, &address(&bucket, &tenant, &id, &file).await?))
+    why_not.map_or(Ok(file), |why_not| Err(Problem::new(Code::Conflict, why_not)))
 }
 
 /// Where to download a file that is available.
@@ -60,6 +69,5 @@ pub(crate) async fn address(
     file: &File,
 ) -> Result<Download, Problem> {
     let signed = bucket.download(tenant.scope(), id, &file.name, file.content_type).await;
-    let signed = signed.map_err(|error| Problem::internal(&error))?;
-    Ok(Download { url: signed.url, expires_at: signed.expires_at })
+    Ok(Download::of(signed.map_err(|error| Problem::internal(&error))?))
 }

@@ -42,6 +42,9 @@ pub struct File {
     pub quarantine_reason: Option<QuarantineReason>,
     /// The file that it is a further version of. It is in no list then, and ends with that one.
     pub version_of: Option<FileId>,
+    /// Whether there is a thumbnail of it, to be had while it is available.
+    #[serde(default)]
+    pub has_thumbnail: bool,
 }
 
 /// A record that a file belongs to, by what it is.

@@ -6,6 +6,7 @@
 mod download;
 mod file;
 mod parts;
+mod thumbnail;
 mod upload;
 mod versions;
 
@@ -27,6 +28,7 @@ pub fn routes(platform: &Platform, bucket: Bucket) -> Routes {
         .on(address, parts::address)
         .on(complete, parts::complete)
         .on(download::DOWNLOAD, download::download)
+        .on(thumbnail::THUMBNAIL, thumbnail::thumbnail)
         .on(create_version, versions::create)
         .on(list_versions, versions::list)
         .on(latest, versions::latest)

@@ -155,6 +155,7 @@ pub(crate) struct Shown {
     status: FileStatus,
     quarantine_reason: Option<nexo_domain::QuarantineReason>,
     version_of: Option<FileId>,
+    has_thumbnail: bool,
 }
 
 /// What uploads a file: a request that any client can make, once; or one for each part, for a file over 100 MB.
@@ -208,9 +209,18 @@ pub(crate) async fn create(
     Once(new, idempotency): Once<NewFile>,
 ) -> Result<Response, Problem> {
     let NewFile { name, content_type, size, sha256, category, links } = new;
-    let (status, quarantine_reason, version_of) = (FileStatus::Pending, None, None);
-    let fields =
-        File { name, content_type, size, sha256, category, links, status, quarantine_reason, version_of };
+    let fields = File {
+        name,
+        content_type,
+        size,
+        sha256,
+        category,
+        links,
+        status: FileStatus::Pending,
+        quarantine_reason: None,
+        version_of: None,
+        has_thumbnail: false,
+    };
     announce(&bucket, &tenant, Some(tenant.scope().principal().user), fields, idempotency.as_ref()).await
 }
 

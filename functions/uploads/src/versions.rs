@@ -113,9 +113,18 @@ pub(crate) async fn create(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let (status, quarantine_reason, version_of) = (FileStatus::Pending, None, Some(id));
-    let fields =
-        File { name, content_type, size, sha256, category, links, status, quarantine_reason, version_of };
+    let fields = File {
+        name,
+        content_type,
+        size,
+        sha256,
+        category,
+        links,
+        status: FileStatus::Pending,
+        quarantine_reason: None,
+        version_of: Some(id),
+        has_thumbnail: false,
+    };
     announce(&bucket, &tenant, first.input.owner_id, fields, idempotency.as_ref()).await
 }
 

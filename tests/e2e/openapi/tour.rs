@@ -144,6 +144,13 @@ async fn every_answer_is_one_that_the_description_names() {
     let file = format!("/api/uploads/{}", announced.body["id"].as_str().unwrap());
     let (download, restore_file) = (format!("{file}/download"), format!("{file}/restore"));
     let purge_file = format!("{file}/purge");
+    let no_thumbnail = format!("{file}/thumbnail");
+    judge.judge(&Method::GET, &no_thumbnail, &company.get(&no_thumbnail).await);
+    let png = crate::uploads::thumbnails::png();
+    let picture = crate::uploads::thumbnails::announcement("tour.png", "image/png", &png);
+    let picture = company.post("/api/uploads", &picture).await;
+    company.upload(&picture.body, &png).await;
+    let thumbnail = format!("/api/uploads/{}/thumbnail", picture.body["id"].as_str().unwrap());
     let (parts, complete) = (format!("{file}/parts"), format!("{file}/complete"));
     let etags = json!({"etags": ["\"9b2cf535f27731c974343645a3985328\""]});
     judge.judge(&Method::GET, &download, &company.get(&download).await);
@@ -171,6 +178,8 @@ async fn every_answer_is_one_that_the_description_names() {
         (Method::POST, "/api/uploads", Some(&json!({"x": 1})), ""),
         (Method::GET, &file, None, ""),
         (Method::GET, &download, None, ""),
+        (Method::GET, &thumbnail, None, ""),
+        (Method::GET, &no_thumbnail, None, ""),
         (Method::POST, &other_parts, None, ""),
         (Method::POST, &parts, None, ""),
         (Method::POST, &complete, Some(&etags), ""),

@@ -142,7 +142,7 @@ pub(super) async fn client(nexo: &Nexo, company: &Company<'_>) -> Client {
     client_of(nexo, company, "UploadsFunction").await
 }
 
-async fn client_of(nexo: &Nexo, company: &Company<'_>, function: &str) -> Client {
+pub(super) async fn client_of(nexo: &Nexo, company: &Company<'_>, function: &str) -> Client {
     let environment = nexo.server().environment(function, "http://door.invalid").unwrap();
     let role = &environment["NEXO_TENANT_ROLE_ARN"];
     let (secret, token) = nexo.credentials(&environment["AWS_SESSION_TOKEN"], role, &company.account()).await;

@@ -8,6 +8,7 @@ mod large;
 mod parts;
 mod records;
 mod scan;
+pub(crate) mod thumbnails;
 mod versions;
 
 use aws_credential_types::Credentials;

@@ -21,7 +21,7 @@ fn scanned() -> (Options, TempDir) {
     )])
 }
 
-async fn scanning() -> Nexo {
+pub(super) async fn scanning() -> Nexo {
     let (options, _folder) = scanned();
     Nexo::with(options).await
 }
@@ -40,7 +40,7 @@ fn verdict(key: &str, result: &str) -> Vec<u8> {
 }
 
 /// Sends a verdict, and answers what the function said of it.
-async fn told(nexo: &Nexo, key: &str, result: &str) -> String {
+pub(super) async fn told(nexo: &Nexo, key: &str, result: &str) -> String {
     assert_eq!(nexo.server().invoke("FilesFunction", verdict(key, result)).await, Ok(b"null".to_vec()));
     let line: Value = serde_json::from_str(nexo.log().last().unwrap()).unwrap();
     line["message"].as_str().unwrap().to_owned()
