@@ -47,12 +47,12 @@ impl Importing {
         token(&answer.body).clone_into(&mut self.token.lock().unwrap());
     }
 
-    /// Asks once more with a new token where the last one is over.
+    /// Asks once more after a login where the last one is over, or too long ago for what is asked.
     async fn answer(&self, running: &Running, method: Method, path: &str, body: Option<&Value>) -> Answer {
         loop {
             let request = running.request(method.clone(), path).bearer_auth(self.token());
             let answer = Answer::of(body.iter().fold(request, RequestBuilder::json)).await;
-            if answer.status != 401 {
+            if answer.status != 401 && answer.status != 403 {
                 assert!(answer.status.is_success(), "{answer:?}");
                 return answer;
             }
