@@ -444,7 +444,7 @@ async fn a_file_costs_its_record_and_the_sum_of_bytes() {
     let picture = crate::uploads::thumbnails::announcement("a.png", "image/png", &png);
     let picture = company.post("/api/uploads", &picture).await;
     let ((), calls) = nexo.calls_of(company.upload(&picture.body, &png)).await;
-    assert_eq!(cost_of(&calls), cost(&["GetItem", "UpdateItem", "UpdateItem"], 1.0, 7.0));
+    assert_eq!(cost_of(&calls), cost(&["GetItem", "UpdateItem", "GetItem", "UpdateItem"], 2.0, 7.0));
     let thumbnail = format!("/api/uploads/{}/thumbnail", picture.body["id"].as_str().unwrap());
     let (_, spent) = measured(&nexo, 200, request(Method::GET, &thumbnail)).await;
     assert_eq!(spent, cost(&["GetItem"], 0.5, 0.0));

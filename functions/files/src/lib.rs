@@ -74,6 +74,9 @@ pub enum Failure {
     /// The bucket did not answer.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// The function was told to end.
+    #[error("the function ends")]
+    Ended,
 }
 
 /// What became of one object, and what its file was before, if there is one.

@@ -25,6 +25,10 @@ const MOST_UNPACKED: u64 = 200_000_000;
 /// times what they take in the file, and the decoder has no limit for them.
 const MOST_LOSSLESS: usize = 1024 * 1024;
 
+/// How a part of a JPEG begins whose decoder puts all such parts in order at each marker that follows: some megabytes of
+/// them are hours. Nothing of it is kept.
+const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
+
 /// The longest side of a thumbnail, in pixels.
 pub(crate) const LONGEST_SIDE: u32 = 320;
 
@@ -64,7 +68,7 @@ pub(crate) fn thumbnail(bytes: &[u8], file_type: FileType) -> Result<Vec<u8>, No
     }
     let (picture, orientation) = match file_type {
         FileType::Png => decoded(bytes, ImageFormat::Png)?,
-        FileType::Jpeg => decoded(bytes, ImageFormat::Jpeg)?,
+        FileType::Jpeg => decoded(&without_extended_xmp(bytes), ImageFormat::Jpeg)?,
         FileType::Webp => decoded_webp(bytes)?,
         _ => return Err(NoThumbnail::NotAPicture),
     };
@@ -90,13 +94,21 @@ fn decoded(bytes: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientati
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }
 
+/// A JPEG whose parts with extended XMP are of no kind that its decoder knows.
+fn without_extended_xmp(jpeg: &[u8]) -> Vec<u8> {
+    let mut bytes = jpeg.to_vec();
+    let is_extended_xmp = |part: &[u8]| part == EXTENDED_XMP;
+    let mut from = 0;
+    while let Some(at) = bytes[from..].windows(EXTENDED_XMP.len()).position(is_extended_xmp) {
+        from += at;
+        bytes[from] = 0;
+    }
+    bytes
+}
+
 /// A WebP, and how it is to be turned.
 fn decoded_webp(bytes: &[u8]) -> Result<(DynamicImage, Orientation), NoThumbnail> {
-    // Wherever they stand: the decoder takes them from more places than it says.
-    let is_lossless = |name: &[u8]| matches!(name, b"VP8L" | b"ALPH");
-    if bytes.len() > MOST_LOSSLESS && bytes.windows(4).any(is_lossless) {
-        return Err(NoThumbnail::TooLarge);
-    }
+    judge_chunks(bytes)?;
     let mut decoder = WebPDecoder::new(Cursor::new(bytes))?;
     // What a chunk says to have is made room for before it is read.
     decoder.set_memory_limit(bytes.len());
@@ -113,6 +125,35 @@ fn decoded_webp(bytes: &[u8]) -> Result<(DynamicImage, Orientation), NoThumbnail
         RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
     };
     Ok((picture.ok_or(NoThumbnail::TooLarge)?, orientation.unwrap_or(Orientation::NoTransforms)))
+}
+
+/// Refuses a WebP by what its parts say, wherever they stand: the decoder takes them from more places than it says, and
+/// at their word, whatever the header of the whole says.
+fn judge_chunks(bytes: &[u8]) -> Result<(), NoThumbnail> {
+    for at in 0..bytes.len().saturating_sub(8) {
+        let (name, rest) = (&bytes[at..at + 4], &bytes[at + 8..]);
+        let is_lossless = match name {
+            // Its signature.
+            b"VP8L" => rest.first() == Some(&0x2f),
+            b"ALPH" => {
+                let size = u32::from_le_bytes([bytes[at + 4], bytes[at + 5], bytes[at + 6], bytes[at + 7]]);
+                usize::try_from(size).is_ok_and(|size| size <= rest.len())
+            }
+            b"VP8 " => {
+                // A tag, the start code, and 14 bits each of width and height (RFC 6386, 9.1).
+                if let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1, ..] = *rest {
+                    let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+                    judge(side(w0, w1), side(h0, h1), 0)?;
+                }
+                false
+            }
+            _ => false,
+        };
+        if is_lossless && bytes.len() > MOST_LOSSLESS {
+            return Err(NoThumbnail::TooLarge);
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a picture that takes more than can be spared, by what its header says.
@@ -138,11 +179,11 @@ fn fitted(width: u32, height: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-/// A picture with white behind it: before it is made small, so that the colour of what cannot be seen does not mix
-/// into its edges.
+/// A picture of 8 bits a colour with white behind it: before it is made small, so that the colour of what cannot be seen
+/// does not mix into its edges, and the sums of colours do not overflow.
 fn on_white(picture: DynamicImage) -> DynamicImage {
     if !picture.color().has_alpha() {
-        return picture;
+        return picture.into_rgb8().into();
     }
     let mut pixels = picture.into_rgba8();
     for pixel in pixels.pixels_mut() {

@@ -4,13 +4,19 @@
 //! the record. So nothing that a decoder does holds up a file; and whatever fails on the way is done again, when the
 //! event comes again.
 
+use std::time::Duration;
+
 use nexo_domain::FileStatus;
 use nexo_store::{Announced, Finding};
 use nexo_tenant_key::ArrivedObject;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use crate::picture::{MOST_BYTES, NoThumbnail, thumbnail};
 use crate::{Failure, Inspector, Outcome};
+
+/// How long a decoder is waited for. The slowest picture that is known takes some seconds.
+const MOST_TIME: Duration = Duration::from_mins(1);
 
 impl Inspector {
     /// Makes the thumbnail of a picture that is available and has none. That there can be none is said in the log, and
@@ -50,11 +56,20 @@ impl Inspector {
         };
         let content_type = file.content_type;
         // What a library makes of a stranger's picture may end in a panic, and takes a while.
-        match spawn_blocking(move || thumbnail(&bytes, content_type)).await {
-            Ok(Ok(jpeg)) => self.bucket.put_thumbnail(object, jpeg).await?,
-            Ok(Err(why)) => return Ok(Err(why.to_string())),
-            Err(_) => return Ok(Err("the decoder panicked".to_owned())),
+        let work = timeout(MOST_TIME, spawn_blocking(move || thumbnail(&bytes, content_type)));
+        let jpeg = match work.await {
+            Ok(Ok(Ok(jpeg))) => jpeg,
+            Ok(Ok(Err(why))) => return Ok(Err(why.to_string())),
+            Ok(Err(error)) if error.is_panic() => return Ok(Err("the decoder panicked".to_owned())),
+            Ok(Err(_)) => return Err(Failure::Ended),
+            Err(_) => return Ok(Err("the decoder takes too long".to_owned())),
+        };
+        // It may have been purged meanwhile: nothing of it is to come back.
+        let now = self.directory.announced(&object.account, &object.file).await?;
+        if !now.is_some_and(|now| now.status == FileStatus::Available && !now.is_purged()) {
+            return Ok(Ok(false));
         }
+        self.bucket.put_thumbnail(object, jpeg).await?;
         Ok(Ok(self.directory.note_thumbnail(&object.account, &object.file).await?))
     }
 }

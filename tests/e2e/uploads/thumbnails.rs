@@ -181,9 +181,9 @@ async fn what_cannot_be_decoded_is_available_without_a_thumbnail() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let whole = encoded(&picture(640, 480), "image/png");
+    // Few bytes, and more pixels than are taken.
+    let bomb = encoded(&RgbImage::new(7_100, 7_100), "image/png");
     // A size that only its header has: 60,000 x 60,000 would be ten gigabytes.
-    let mut bomb = whole.clone();
-    bomb[16..24].copy_from_slice(&[0, 0, 0xea, 0x60, 0, 0, 0xea, 0x60]);
     let mut frame = encoded(&picture(64, 48), "image/jpeg");
     let at = frame.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
     frame[at + 5..at + 9].copy_from_slice(&[0xea, 0x60, 0xea, 0x60]);
@@ -211,6 +211,8 @@ async fn what_cannot_be_decoded_is_available_without_a_thumbnail() {
     }
     // Each is said once, without its name, and tried once: it would come to the same again.
     assert_eq!(said(&nexo, "no thumbnail"), count);
+    let too_large = nexo.log().iter().filter(|line| line.contains("\"cause\":\"too large\"")).count();
+    assert_eq!(too_large, 3);
     assert!(!nexo.log().iter().any(|line| line.contains("bomb")));
     // A few bytes that are very many pixels, but no more than are taken.
     let zeros = encoded(&RgbImage::new(7_000, 7_000), "image/png");

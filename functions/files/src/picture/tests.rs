@@ -134,19 +134,60 @@ fn what_takes_too_much_is_refused_by_its_header() {
     for (what, bytes, file_type) in [
         ("60,000 x 60,000", claiming(60_000, 60_000), FileType::Png),
         ("more rows than pixels are taken", claiming(1, 50_000_001), FileType::Png),
-        ("the most there are", claiming(0x7fff_ffff, 0x7fff_ffff), FileType::Png),
         ("60,000 x 60,000", jpeg, FileType::Jpeg),
         ("16,383 x 16,383", webp, FileType::Webp),
     ] {
         let refused = thumbnail(&bytes, file_type);
-        assert!(matches!(refused, Err(NoThumbnail::TooLarge | NoThumbnail::Undecodable(_))), "{what}");
+        assert!(matches!(refused, Err(NoThumbnail::TooLarge)), "{what}: {refused:?}");
     }
+    // The decoder's own bound comes first.
+    let refused = thumbnail(&claiming(0x7fff_ffff, 0x7fff_ffff), FileType::Png);
+    assert!(matches!(refused, Err(NoThumbnail::Undecodable(ImageError::Limits(_)))), "{refused:?}");
     let most = usize::try_from(MOST_BYTES).unwrap();
     let mut large = plain(8, 8, FileType::Png);
     large.resize(most, 0);
     assert!(thumbnail(&large, FileType::Png).is_ok());
     large.push(0);
     assert!(matches!(thumbnail(&large, FileType::Png), Err(NoThumbnail::TooLarge)));
+}
+
+/// The header of the whole says one pixel, and the frame in it says 268 million.
+#[test]
+fn a_frame_of_webp_is_judged_by_what_it_says_itself() {
+    for (text, is_kept) in [(LOSSY, true), (LOSSY_ALPHA, true)] {
+        let mut picture = bytes(text);
+        assert_eq!(thumbnail(&picture, FileType::Webp).is_ok(), is_kept);
+        let frame = picture.windows(4).position(|name| name == b"VP8 ").unwrap();
+        picture[frame + 14..frame + 18].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
+        assert!(matches!(thumbnail(&picture, FileType::Webp), Err(NoThumbnail::TooLarge)));
+    }
+}
+
+/// Parts that wait for more, and markers at each of which they would be put in order: hours for the decoder.
+#[test]
+fn parts_of_a_jpeg_that_wait_for_more_cost_nothing() {
+    let plain = plain(8, 8, FileType::Jpeg);
+    let mut bytes = plain[..2].to_vec();
+    for _ in 0..30_000 {
+        bytes.extend([0xff, 0xe1, 0, 77]);
+        bytes.extend(EXTENDED_XMP);
+        bytes.extend([b'0'; 32]);
+        bytes.extend([0, 0, 0, 9, 0, 0, 0, 1]);
+    }
+    bytes.extend([0xff, 0xfe, 0, 2].repeat(300_000));
+    bytes.extend(&plain[2..]);
+    assert!(thumbnail(&bytes, FileType::Jpeg).is_ok());
+}
+
+/// Many pixels of 16 bits become one.
+#[test]
+fn what_is_white_is_white_whatever_its_shape() {
+    let (width, height) = (100_000, 300);
+    let mut bytes = Vec::new();
+    let white = vec![0xff; width as usize * height as usize * 2];
+    PngEncoder::new(&mut bytes).write_image(&white, width, height, ExtendedColorType::L16).unwrap();
+    let small = opened(&thumbnail(&bytes, FileType::Png).unwrap());
+    assert_eq!((small.dimensions(), small.get_pixel(0, 0).0), ((320, 1), [255; 3]));
 }
 
 /// Its decoder makes far more of the tables of such a picture than they take in it.

@@ -82,8 +82,8 @@ impl Announced {
             && (self.purge.is_some() || self.purge_at.is_some_and(|at| at <= now.as_seconds()))
     }
 
-    /// Whether there is no way back any more.
-    const fn is_purged(&self) -> bool {
+    /// Whether it is about to be erased, and there is no way back any more.
+    pub const fn is_purged(&self) -> bool {
         self.purge.is_some() && self.deleted_at.is_some()
     }
 
