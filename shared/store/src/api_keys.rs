@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::batch;
 use crate::expression::Expression;
-use crate::members::{key_of, read};
+use crate::members::read;
 use crate::range::range;
 use crate::record::{Item, attributes, marked};
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, key_of};
 use crate::{Outgoing, StoreError, TenantTable};
 
 /// An API key as it is stored: all but its text.

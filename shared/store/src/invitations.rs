@@ -6,10 +6,10 @@ use nexo_identity::Link;
 
 use crate::directory::INVITATION_LINK;
 use crate::expression::Expression;
-use crate::members::{MemberRefusal, Part, key_of};
+use crate::members::{MemberRefusal, Part};
 use crate::record::{Entity, Input, RECORD_KIND, RECORD_SCHEMA, Record, attributes};
 use crate::table::Stamp;
-use crate::transaction::Transaction;
+use crate::transaction::{Transaction, key_of};
 use crate::{Organization, Outgoing, StoreError, TenantTable};
 
 /// An offer as it goes out: the link that accepts it, and the mail that has the link.

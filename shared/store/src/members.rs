@@ -16,7 +16,7 @@ use crate::events::{self, EventPage, EventQuery, SecurityEvent};
 use crate::expression::Expression;
 use crate::record::{EXPIRES_AT, Item, RECORD_KIND, RECORD_SCHEMA, attributes, marked};
 use crate::table::{Stamp, Updated, version};
-use crate::transaction::{Transaction, key_item};
+use crate::transaction::{Transaction, key_of};
 use crate::{Access, MailLimit, Organization, Profile, StoreError, TenantTable};
 
 /// A user, and what it may do.
@@ -446,10 +446,6 @@ impl TenantTable {
         let keys = keys.iter().map(key_of).collect();
         batch(&self.store, self.credentials(), &self.request.meter, keys).await
     }
-}
-
-pub(crate) fn key_of(key: &Key) -> Item {
-    key_item(key.partition().as_str(), key.sort())
 }
 
 pub(crate) fn read<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, StoreError> {

@@ -15,10 +15,9 @@ use crate::batch::{MOST_AT_ONCE, batch};
 use crate::client::as_tenant;
 use crate::error::sort;
 use crate::expression::Expression;
-use crate::members::key_of;
 use crate::meter::{Meter, Units};
 use crate::record::{Entity, Item, Record};
-use crate::transaction::key_item;
+use crate::transaction::key_of;
 use crate::{Store, StoreError};
 
 /// What the store notes of the request it works for.
@@ -166,7 +165,7 @@ impl TenantTable {
             .client
             .get_item()
             .table_name(&self.store.table)
-            .set_key(Some(key_item(key.partition().as_str(), key.sort())))
+            .set_key(Some(key_of(key)))
             .consistent_read(consistent)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .customize()
@@ -185,7 +184,7 @@ impl TenantTable {
             .client
             .update_item()
             .table_name(&self.store.table)
-            .set_key(Some(key_item(key.partition().as_str(), key.sort())))
+            .set_key(Some(key_of(key)))
             .update_expression(change.update())
             .set_condition_expression(change.condition())
             .set_expression_attribute_names(change.names())

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
 };
 use aws_sdk_dynamodb::{Client, config};
+use nexo_tenant_key::Key;
 
 use crate::StoreError;
 use crate::error::sort;
@@ -29,6 +30,11 @@ pub(crate) struct Refusal<M> {
 pub(crate) fn key_item(partition: &str, sort: &str) -> Item {
     use aws_sdk_dynamodb::types::AttributeValue::S;
     Item::from([("pk".into(), S(partition.into())), ("sk".into(), S(sort.into()))])
+}
+
+/// Those of a record, or of another item of an account.
+pub(crate) fn key_of(key: &Key) -> Item {
+    key_item(key.partition().as_str(), key.sort())
 }
 
 struct Check<M> {

@@ -34,7 +34,7 @@ use crate::record::{
     index_attributes, name_key,
 };
 use crate::table::{OWNER, Stamp, Updated, version};
-use crate::transaction::{Refusal, Transaction, key_item};
+use crate::transaction::{Refusal, Transaction, key_of};
 use crate::{StoreError, TenantTable};
 
 pub(crate) use files::{BYTES, CLAIMED, PURGE, SETTLED_AT, SETTLING_SECONDS, VERSIONS};
@@ -405,7 +405,7 @@ impl TenantTable {
         let mut stale = Vec::new();
         for attempt in 0..ATTEMPTS {
             let mut transaction = Transaction::new(&self.store.table);
-            transaction.update(Part::Record, key_item(key.partition().as_str(), key.sort()), change)?;
+            transaction.update(Part::Record, key_of(key), change)?;
             self.claim::<R>(&mut transaction, key, with.unique, &stale)?;
             if with.reshapes {
                 self.shape::<R>(&mut transaction, key, with.after).await?;
@@ -413,11 +413,7 @@ impl TenantTable {
             self.refer::<R>(&mut transaction, stamp, key, with.before, with.after).await?;
             self.note_sides(&mut transaction, stamp, key, with.sides)?;
             for (other, change) in &with.others {
-                transaction.update(
-                    Part::Other,
-                    key_item(other.partition().as_str(), other.sort()),
-                    change,
-                )?;
+                transaction.update(Part::Other, key_of(other), change)?;
             }
             if let Some(noted) = &with.noted {
                 self.note(&mut transaction, noted, key, next.version)?;

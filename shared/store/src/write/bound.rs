@@ -11,7 +11,7 @@ use crate::pause::ATTEMPTS;
 use crate::range::range;
 use crate::record::{Beside, Entity, Record, Reference, SideChange, marked};
 use crate::table::Stamp;
-use crate::transaction::{Transaction, key_item};
+use crate::transaction::{Transaction, key_item, key_of};
 use crate::{StoreError, TenantTable};
 
 /// Whether the record's place in its tree changes.
@@ -55,7 +55,7 @@ impl TenantTable {
             "leaves"
         };
         change.add_one(counter);
-        transaction.update(Part::Tree, key_item(key.partition().as_str(), key.sort()), &change)
+        transaction.update(Part::Tree, key_of(&key), &change)
     }
 
     /// Adds and ends entries of the record's history.
@@ -109,7 +109,7 @@ impl TenantTable {
             let mut change = self.change(&stamp, Some(current.version));
             Self::mark_deleted(&mut change, &stamp, R::PURGE_AT);
             let mut transaction = Transaction::new(&self.store.table);
-            transaction.update(Part::Record, key_item(key.partition().as_str(), key.sort()), &change)?;
+            transaction.update(Part::Record, key_of(&key), &change)?;
             let before = self.references(&current.input);
             self.refer::<R>(&mut transaction, &stamp, &key, &before, &[]).await?;
             if let Some(note) = note {

@@ -8,7 +8,7 @@ use super::Part;
 use crate::expression::Expression;
 use crate::record::{CLAIMS, Counter, Input, Item, RECORD_KIND, Record, Reference, Target, Unique};
 use crate::table::{OWNER, Stamp, owners};
-use crate::transaction::{Refusal, Transaction, key_item};
+use crate::transaction::{Refusal, Transaction, key_item, key_of};
 use crate::{StoreError, TenantTable};
 
 /// The deepest tree of records, in levels. A bound on the reads of one request.
@@ -26,7 +26,7 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         for value in unique {
             let marker = self.scope.unique(R::Kind::KIND, value.field, &value.value);
-            let mut item = key_item(marker.partition().as_str(), marker.sort());
+            let mut item = key_of(&marker);
             item.insert("record".into(), AttributeValue::S(record.sort().into()));
             item.insert(RECORD_KIND.into(), AttributeValue::S("unique".into()));
             let mut free = Expression::new();
@@ -43,7 +43,7 @@ impl TenantTable {
                 let placeholder = format!("claim_{}", value.field);
                 let claims = let_go.function("contains", CLAIMS, &placeholder, &value.claim());
                 let_go.when(format!("({gone} OR {deleted} OR NOT {claims})"));
-                let holder = key_item(holder.partition().as_str(), holder.sort());
+                let holder = key_of(holder);
                 transaction.check(Part::Claim(value.clone()), holder, let_go);
             }
         }
@@ -216,7 +216,7 @@ impl TenantTable {
                 Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
                 None => same.if_absent(field),
             };
-            transaction.check(Part::Ancestor, key_item(key.partition().as_str(), key.sort()), same);
+            transaction.check(Part::Ancestor, key_of(&key), same);
             match above {
                 Some(above) => parent = above,
                 None => return Ok(()),

@@ -6,7 +6,6 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use nexo_domain::{FileStatus, Id, IdKind, Timestamp, UserId};
-use nexo_tenant_key::Key;
 
 use super::idempotency::replay;
 use super::{Created, Idempotency, Part, Sent, With};
@@ -15,7 +14,7 @@ use crate::expression::Expression;
 use crate::pause::{ATTEMPTS, pause};
 use crate::record::{Entity, Input, Item, RECORD_KIND, Record, attributes, name_key};
 use crate::table::{OWNER, Stamp, Updated};
-use crate::transaction::{Transaction, key_item};
+use crate::transaction::{Transaction, key_of};
 use crate::{StoreError, TenantTable};
 
 /// A record that stands for an object.
@@ -125,7 +124,7 @@ impl TenantTable {
                     Some(owner) => change.if_equal(OWNER, AttributeValue::S(owner.to_string())),
                     None => change.if_absent(OWNER),
                 };
-                transaction.update(Part::Versioned, item_key(&self.scope.record(&of)), &change)?;
+                transaction.update(Part::Versioned, key_of(&self.scope.record(&of)), &change)?;
             }
             if let Some(idempotency) = idempotency {
                 self.remember::<R>(&mut transaction, idempotency, &entity)?;
@@ -170,12 +169,12 @@ impl TenantTable {
             item = self.read(&self.scope.record(&of), true).await?;
             first = self.live(item.clone())?;
         }
-        let named = item.as_ref().map(named).unwrap_or_default();
-        let mut further: Vec<Id<R::Kind>> = named.iter().filter_map(|id| id.parse().ok()).collect();
+        let mut further: Vec<Id<R::Kind>> =
+            version_ids(item.as_ref()).iter().filter_map(|id| id.parse().ok()).collect();
         further.sort_unstable_by(|one, other| other.ulid().cmp(one.ulid()));
         let mut versions = Vec::with_capacity(further.len() + 1);
         if !further.is_empty() {
-            let keys = further.iter().map(|id| item_key(&self.scope.record(id))).collect();
+            let keys = further.iter().map(|id| key_of(&self.scope.record(id))).collect();
             let found = batch(&self.store, self.credentials(), &self.request.meter, keys).await?;
             for item in found.into_iter().flatten().filter(|item| !item.contains_key("deletedAt")) {
                 versions.push(Entity::from_item(item)?);
@@ -190,7 +189,11 @@ impl TenantTable {
         match found {
             Some(item) if self.shows(item) && !item.contains_key("deletedAt") => {
                 // What it was refused for may be over already, or somebody else owns it by now.
-                if named(item).len() < MOST_VERSIONS { StoreError::Busy } else { StoreError::TooManyVersions }
+                if version_ids(Some(item)).len() < MOST_VERSIONS {
+                    StoreError::Busy
+                } else {
+                    StoreError::TooManyVersions
+                }
             }
             _ => StoreError::NotFound,
         }
@@ -211,7 +214,7 @@ impl TenantTable {
         let key = self.scope.record(id);
         for attempt in 0..ATTEMPTS {
             let item = self.read(&key, true).await?;
-            let versions = item.as_ref().and_then(|item| item.get(VERSIONS)?.as_ss().ok()).cloned();
+            let versions = version_ids(item.as_ref()).to_vec();
             let current: Entity<R> = self.whole(self.live(item)?, true).await?;
             if expected.is_some_and(|version| version != current.version) {
                 return Err(StoreError::Stale { version: current.version }.into());
@@ -241,14 +244,15 @@ impl TenantTable {
             let mut with = With { before: &before, after: &references, ..With::default() };
             if next.input.owner_id != current.input.owner_id {
                 // Those that it has by now go with it, and no others.
-                match &versions {
-                    Some(ids) => change.if_equal(VERSIONS, AttributeValue::Ss(ids.clone())),
-                    None => change.if_absent(VERSIONS),
-                };
-                let ids = versions.iter().flatten().filter_map(|id| id.parse::<Id<R::Kind>>().ok());
+                let ids = versions.iter().filter_map(|id| id.parse::<Id<R::Kind>>().ok());
                 with.others = ids
                     .map(|id| (self.scope.record(&id), self.handed_over(&stamp, next.input.owner_id)))
                     .collect();
+                if versions.is_empty() {
+                    change.if_absent(VERSIONS);
+                } else {
+                    change.if_equal(VERSIONS, AttributeValue::Ss(versions));
+                }
             }
             match self.change_with(&key, &stamp, &change, &with, &next).await {
                 // Its versions may have changed, and nothing else.
@@ -317,21 +321,17 @@ impl TenantTable {
         change.sum(BYTES, i128::from(bytes)).set(RECORD_KIND, AttributeValue::S("storage".into()));
         let (none, fits) = (change.absent(BYTES), change.at_most(BYTES, "room", room));
         change.when(format!("({none} OR {fits})"));
-        transaction.update(Part::Quota, item_key(&self.scope.storage()), &change)
+        transaction.update(Part::Quota, key_of(&self.scope.storage()), &change)
     }
 }
 
-/// The ids of a record's further versions.
-fn named(item: &Item) -> &[String] {
-    item.get(VERSIONS).and_then(|ids| ids.as_ss().ok()).map_or(&[], Vec::as_slice)
+/// The ids of a record's further versions: a set in the table, which has none that is empty.
+fn version_ids(item: Option<&Item>) -> &[String] {
+    item.and_then(|item| item.get(VERSIONS)?.as_ss().ok()).map_or(&[], Vec::as_slice)
 }
 
 fn parts(item: &Item) -> Option<String> {
     item.get(PARTS)?.as_s().ok().cloned()
-}
-
-fn item_key(key: &Key) -> Item {
-    key_item(key.partition().as_str(), key.sort())
 }
 
 fn linked<R: Stored>(fields: &R) -> Option<AttributeValue> {

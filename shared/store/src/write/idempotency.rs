@@ -6,7 +6,7 @@ use nexo_domain::{IdKind, Timestamp};
 use super::{Created, Part};
 use crate::expression::Expression;
 use crate::record::{Entity, Input, Item, RECORD_KIND, Record};
-use crate::transaction::{Refusal, Transaction, key_item};
+use crate::transaction::{Refusal, Transaction, key_of};
 use crate::{StoreError, TenantTable};
 
 /// A caller's `Idempotency-Key`, and what the request was.
@@ -31,7 +31,7 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         let marker = self.scope.idempotency(R::Kind::KIND, &idempotency.key);
         let now = entity.created_at.as_millis() / 1000;
-        let mut item = key_item(marker.partition().as_str(), marker.sort());
+        let mut item = key_of(&marker);
         item.insert(RECORD_KIND.into(), AttributeValue::S("idempotency".into()));
         item.insert("request".into(), AttributeValue::S(idempotency.request_digest.clone()));
         item.insert("record".into(), AttributeValue::S(entity.id.to_string()));
