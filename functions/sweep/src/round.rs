@@ -83,6 +83,11 @@ impl<T> Side<T> {
         Self { page: VecDeque::new(), next: Some(start.map_or(Next::Start, Next::Behind)) }
     }
 
+    /// Where the next page begins, once there is nothing left of the last one.
+    fn wanted(&mut self) -> Option<Next> {
+        if self.page.is_empty() { self.next.take() } else { None }
+    }
+
     fn first(&self) -> Option<FileId> {
         self.page.front().map(|(file, _)| *file)
     }
@@ -90,6 +95,14 @@ impl<T> Side<T> {
     /// What this side has of a file, if that is the first one.
     fn take(&mut self, file: FileId) -> Option<T> {
         (self.first() == Some(file)).then(|| self.page.pop_front()).flatten().map(|(_, it)| it)
+    }
+}
+
+impl Side<Found> {
+    /// Takes a page of the bucket, and the key that the next one is behind.
+    fn add(&mut self, (page, more): (Vec<Found>, Option<String>)) {
+        self.next = more.map(Next::Behind);
+        self.page.extend(page.into_iter().map(|found| (found.file, found)));
     }
 }
 
@@ -151,28 +164,18 @@ impl Sweeper {
             Side::behind(start.map(|file| ArrivedObject::of(*account, file).thumbnail().as_str().to_owned()));
         let mut failed = None;
         loop {
-            while records.page.is_empty()
-                && let Some(next) = records.next.take()
-            {
+            while let Some(next) = records.wanted() {
                 let after = next.key().and_then(|ulid| FileId::from_ulid(&ulid).ok());
                 let (page, has_more) = self.directory.files(account, after.as_ref()).await?;
                 let last = page.last().map(|(file, _)| file.ulid().to_owned());
                 records.next = last.filter(|_| has_more).map(Next::Behind);
                 records.page.extend(page);
             }
-            while objects.page.is_empty()
-                && let Some(next) = objects.next.take()
-            {
-                let (page, more) = self.bucket.objects(account, next.key()).await?;
-                objects.next = more.map(Next::Behind);
-                objects.page.extend(page.into_iter().map(|found| (found.file, found)));
+            while let Some(next) = objects.wanted() {
+                objects.add(self.bucket.objects(account, next.key()).await?);
             }
-            while thumbnails.page.is_empty()
-                && let Some(next) = thumbnails.next.take()
-            {
-                let (page, more) = self.bucket.thumbnails(account, next.key()).await?;
-                thumbnails.next = more.map(Next::Behind);
-                thumbnails.page.extend(page.into_iter().map(|found| (found.file, found)));
+            while let Some(next) = thumbnails.wanted() {
+                thumbnails.add(self.bucket.thumbnails(account, next.key()).await?);
             }
             let firsts = [records.first(), objects.first(), thumbnails.first()];
             let Some(file) = firsts.into_iter().flatten().min() else {

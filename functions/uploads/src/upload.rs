@@ -80,18 +80,18 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct NewFile {
     /// What it is called, without a path.
-    name: FileName,
+    pub(crate) name: FileName,
     /// Of which type it is; the category says which can be.
-    content_type: FileType,
+    pub(crate) content_type: FileType,
     /// How many bytes it has: 1 to 5,368,709,120.
-    size: u64,
+    pub(crate) size: u64,
     /// The SHA-256 of its bytes.
-    sha256: Sha256,
+    pub(crate) sha256: Sha256,
     /// What it is to the account.
-    category: FileCategory,
+    pub(crate) category: FileCategory,
     /// What it belongs to: at most 20 records.
     #[serde(default)]
-    links: Vec<Link>,
+    pub(crate) links: Vec<Link>,
 }
 
 impl Input for NewFile {
@@ -208,6 +208,19 @@ pub(crate) async fn create(
     tenant: Tenant,
     Once(new, idempotency): Once<NewFile>,
 ) -> Result<Response, Problem> {
+    let owner_id = Some(tenant.scope().principal().user);
+    announce(&bucket, &tenant, owner_id, new, None, idempotency.as_ref()).await
+}
+
+/// Announces a file, or a version of one, and answers where to upload it.
+pub(crate) async fn announce(
+    bucket: &Bucket,
+    tenant: &Tenant,
+    owner_id: Option<UserId>,
+    new: NewFile,
+    version_of: Option<FileId>,
+    idempotency: Option<&Idempotency>,
+) -> Result<Response, Problem> {
     let NewFile { name, content_type, size, sha256, category, links } = new;
     let fields = File {
         name,
@@ -218,21 +231,9 @@ pub(crate) async fn create(
         links,
         status: FileStatus::Pending,
         quarantine_reason: None,
-        version_of: None,
+        version_of,
         has_thumbnail: false,
     };
-    announce(&bucket, &tenant, Some(tenant.scope().principal().user), fields, idempotency.as_ref()).await
-}
-
-/// Announces a file, or a version of one, and answers where to upload it.
-pub(crate) async fn announce(
-    bucket: &Bucket,
-    tenant: &Tenant,
-    owner_id: Option<UserId>,
-    fields: File,
-    idempotency: Option<&Idempotency>,
-) -> Result<Response, Problem> {
-    let File { size, content_type, sha256, .. } = fields;
     let input = nexo_store::Input { owner_id, tags: Tags::default(), external_id: None, fields };
     let id = tenant.new_id()?;
     // Before the file counts: what fails here has taken no room, however often it is tried again.

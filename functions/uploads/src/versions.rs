@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::download::{Download, address};
 use crate::file::{File, judge_name, judge_size, judge_type};
-use crate::upload::{NewUpload, announce};
+use crate::upload::{NewFile, NewUpload, announce};
 
 pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation {
@@ -113,19 +113,8 @@ pub(crate) async fn create(
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
-    let fields = File {
-        name,
-        content_type,
-        size,
-        sha256,
-        category,
-        links,
-        status: FileStatus::Pending,
-        quarantine_reason: None,
-        version_of: Some(id),
-        has_thumbnail: false,
-    };
-    announce(&bucket, &tenant, first.input.owner_id, fields, idempotency.as_ref()).await
+    let new = NewFile { name, content_type, size, sha256, category, links };
+    announce(&bucket, &tenant, first.input.owner_id, new, Some(id), idempotency.as_ref()).await
 }
 
 /// `GET /api/uploads/{id}/versions`.

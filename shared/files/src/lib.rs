@@ -223,16 +223,29 @@ impl Bucket {
         name: &FileName,
         content_type: FileType,
     ) -> Result<Signed, BucketError> {
+        let key = scope.object(file);
+        // Whoever uploads may send headers that are not signed, and this one is kept with the object.
+        self.address(scope, &key, &name.attachment(), content_type.served_as(), "private, no-store").await
+    }
+
+    /// Signs that an object is got within [`DOWNLOAD_SECONDS`], with these headers whatever is kept with it.
+    async fn address(
+        &self,
+        scope: &TenantScope,
+        key: &ObjectKey,
+        disposition: &str,
+        content_type: &str,
+        cache_control: &str,
+    ) -> Result<Signed, BucketError> {
         let (until, expires_at) = self.window(DOWNLOAD_SECONDS)?;
         let request = self
             .client
             .get_object()
             .bucket(&self.name)
-            .key(scope.object(file).as_str())
-            .response_content_disposition(name.attachment())
-            .response_content_type(content_type.served_as())
-            // Whoever uploads may send headers that are not signed, and this one is kept with the object.
-            .response_cache_control("private, no-store")
+            .key(key.as_str())
+            .response_content_disposition(disposition)
+            .response_content_type(content_type)
+            .response_cache_control(cache_control)
             .customize()
             .config_override(as_tenant(scope.credentials()))
             .presigned(until)
@@ -351,14 +364,25 @@ impl Bucket {
         from: u64,
         most: u64,
     ) -> Result<Option<Vec<u8>>, BucketError> {
+        self.range(&scope.object(file), from, most, as_tenant(scope.credentials())).await
+    }
+
+    /// Some bytes of an object, as [`Bucket::read`], with these credentials.
+    async fn range(
+        &self,
+        key: &ObjectKey,
+        from: u64,
+        most: u64,
+        credentials: config::Builder,
+    ) -> Result<Option<Vec<u8>>, BucketError> {
         let part = self
             .client
             .get_object()
             .bucket(&self.name)
-            .key(scope.object(file).as_str())
+            .key(key.as_str())
             .range(format!("bytes={from}-{}", from + most.max(1) - 1))
             .customize()
-            .config_override(as_tenant(scope.credentials()))
+            .config_override(credentials)
             .send()
             .await;
         match part {

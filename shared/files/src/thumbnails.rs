@@ -1,12 +1,10 @@
 //! Thumbnails: objects of the same files under keys of their own, which one function writes and callers only get.
 
+use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use nexo_domain::{AccountId, FileId};
 use nexo_tenant_key::{ArrivedObject, TenantScope, thumbnails_of};
 
-use aws_sdk_s3::error::ProvideErrorMetadata as _;
-use aws_sdk_s3::operation::get_object::GetObjectError;
-
-use crate::{Bucket, BucketError, DOWNLOAD_SECONDS, Found, Signed, as_tenant, fault, signed, sort};
+use crate::{Bucket, BucketError, DOWNLOAD_SECONDS, Found, Signed, sort};
 
 /// The media type of thumbnails.
 const TYPE: &str = "image/jpeg";
@@ -17,24 +15,7 @@ impl Bucket {
     /// # Errors
     /// When the bucket does not answer.
     pub async fn bytes(&self, object: &ArrivedObject, most: u64) -> Result<Option<Vec<u8>>, BucketError> {
-        let got = self
-            .client
-            .get_object()
-            .bucket(&self.name)
-            .key(object.key().as_str())
-            .range(format!("bytes=0-{}", most.max(1) - 1))
-            .customize()
-            .config_override(self.as_function())
-            .send()
-            .await;
-        match got {
-            Ok(got) => {
-                let bytes = got.body.collect().await.map_err(|error| fault("GetObject", &error))?;
-                Ok(Some(bytes.to_vec()))
-            }
-            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => Ok(None),
-            Err(error) => Err(sort("GetObject", &error)),
-        }
+        self.range(object.key(), 0, most, self.as_function()).await
     }
 
     /// Keeps the thumbnail of an object, a JPEG. One that is there stays.
@@ -61,21 +42,8 @@ impl Bucket {
     /// # Errors
     /// When it cannot be signed.
     pub async fn thumbnail(&self, scope: &TenantScope, file: &FileId) -> Result<Signed, BucketError> {
-        let (until, expires_at) = self.window(DOWNLOAD_SECONDS)?;
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.name)
-            .key(scope.thumbnail(file).as_str())
-            .response_content_disposition("inline")
-            .response_content_type(TYPE)
-            .response_cache_control(format!("private, max-age={DOWNLOAD_SECONDS}"))
-            .customize()
-            .config_override(as_tenant(scope.credentials()))
-            .presigned(until)
-            .await
-            .map_err(|error| sort("GetObject", &error))?;
-        Ok(signed(&request, expires_at))
+        let cache = format!("private, max-age={DOWNLOAD_SECONDS}");
+        self.address(scope, &scope.thumbnail(file), "inline", TYPE, &cache).await
     }
 
     /// One page of an account's thumbnails, as [`Bucket::objects`].
