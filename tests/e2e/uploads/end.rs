@@ -6,7 +6,7 @@ use nexo_tests::{Answer, Company, Nexo};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{PDF, announced, announcement, bucket_client, download, path, status};
+use super::{PDF, announced, announcement, bucket_client, counted, download, key, path, status};
 
 const HOUR: i64 = 3600 * 1000;
 const DAY: i64 = 24 * HOUR;
@@ -18,11 +18,6 @@ async fn arrived(company: &Company<'_>, name: &str) -> Value {
     file
 }
 
-/// The sum of bytes of a company's files.
-async fn counted(nexo: &Nexo, company: &Company<'_>) -> usize {
-    nexo.item(company, "STO", "STO").await["bytes"]["N"].as_str().unwrap().parse().unwrap()
-}
-
 async fn purge(company: &Company<'_>, file: &Value) -> Answer {
     company.post(&format!("{}/purge", path(file)), &json!({})).await
 }
@@ -32,10 +27,6 @@ async fn an_hour_later(nexo: &Nexo, company: &mut Company<'_>) {
     nexo.settled().await;
     nexo.clock.advance(HOUR);
     company.log_in().await;
-}
-
-fn key(company: &Company<'_>, file: &Value) -> String {
-    format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()))
 }
 
 /// How many versions of a file's object there are, delete markers included.

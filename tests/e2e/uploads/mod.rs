@@ -15,6 +15,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Region, RequestChecksumCalculation};
 use nexo_store::StoreConfig;
+use nexo_tests::table::ulid;
 use nexo_tests::{Answer, Company, Nexo};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -43,6 +44,16 @@ async fn announced(company: &Company<'_>, name: &str) -> Value {
 
 fn path(file: &Value) -> String {
     format!("/api/uploads/{}", file["id"].as_str().unwrap())
+}
+
+/// The key of a file's object.
+fn key(company: &Company<'_>, file: &Value) -> String {
+    format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()))
+}
+
+/// The sum of bytes of a company's files.
+async fn counted(nexo: &Nexo, company: &Company<'_>) -> usize {
+    nexo.item(company, "STO", "STO").await["bytes"]["N"].as_str().unwrap().parse().unwrap()
 }
 
 /// The file's status and what is wrong with it, once whatever has arrived was looked at.

@@ -6,12 +6,11 @@ use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::future::join_all;
 use nexo_local::{BucketFault, FailNth};
-use nexo_tests::table::ulid;
 use nexo_tests::{Answer, Company, Nexo};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{PDF, announced, announcement, bucket_client, download, path, refusal, sha256, status};
+use super::{PDF, announced, announcement, bucket_client, download, key, path, refusal, sha256, status};
 
 const MB: usize = 1024 * 1024;
 const HOUR: i64 = 3600 * 1000;
@@ -67,10 +66,6 @@ async fn complete(company: &Company<'_>, file: &Value, etags: &[String]) -> Answ
 pub(super) fn id_of(upload: &Value) -> String {
     let url = upload["parts"][0]["url"].as_str().unwrap();
     url.split_once("uploadId=").unwrap().1.split('&').next().unwrap().to_owned()
-}
-
-fn key(company: &Company<'_>, file: &Value) -> String {
-    format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()))
 }
 
 /// Calls of the bucket that fail, from one to another.

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use nexo_local::{FailNth, Fault, Options, ServiceError};
-use nexo_tests::table::ulid;
 use nexo_tests::{Company, Nexo, options, options_with_template, project};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{PDF, announced, announcement, download, path, sha256, status};
+use super::{PDF, announced, announcement, download, key, path, sha256, status};
 
 const HOUR: i64 = 3600 * 1000;
 
@@ -24,10 +23,6 @@ fn scanned() -> (Options, TempDir) {
 pub(super) async fn scanning() -> Nexo {
     let (options, _folder) = scanned();
     Nexo::with(options).await
-}
-
-fn key(company: &Company<'_>, file: &Value) -> String {
-    format!("a/{}/{}", company.account(), ulid(file["id"].as_str().unwrap()))
 }
 
 /// The event of a verdict, as EventBridge sends it.

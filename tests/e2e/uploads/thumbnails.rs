@@ -317,17 +317,20 @@ async fn a_thumbnail_that_fails_half_way_is_made_when_the_event_comes_again() {
     let nexo = Nexo::start().await;
     let company = nexo.register().await;
     let bytes = png();
-    for how in [
+    for (how, nth) in [
         Fault::BeforeExecution(ServiceError::InternalServerError),
         Fault::AfterExecution,
         Fault::TransactionConflict,
         Fault::Death { executed: true },
         Fault::Death { executed: false },
-    ] {
+    ]
+    .into_iter()
+    .flat_map(|how| [(how, 3), (how, 4)])
+    {
         let file = company.post("/api/uploads", &announcement("a.png", "image/png", &bytes)).await.body;
         nexo.settled().await;
-        // First it is read and made available; the third call notes the thumbnail.
-        nexo.door().faults().arm((3..=4).map(|n| FailNth { n, how }));
+        // First it is read and made available; it is read again by the third call, and the fourth notes the thumbnail.
+        nexo.door().faults().arm((nth..=nth + 1).map(|n| FailNth { n, how }));
         company.upload(&file, &bytes).await;
         nexo.door().faults().disarm();
         assert_eq!(fetched(&company, &file).await.dimensions(), (64, 48), "{how:?}");

@@ -10,7 +10,7 @@ use nexo_tests::{Answer, Company, Nexo};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PDF, announced, announcement, bucket_client, download, path, sha256, status};
+use super::{PDF, announced, announcement, bucket_client, counted, download, key, path, sha256, status};
 
 const HOUR: i64 = 3600 * 1000;
 const DAY: i64 = 24 * HOUR;
@@ -55,11 +55,6 @@ async fn latest(company: &Company<'_>, file: &Value) -> Answer {
 /// What is at a download's address.
 async fn got(download: &Value) -> Vec<u8> {
     reqwest::get(download["url"].as_str().unwrap()).await.unwrap().bytes().await.unwrap().to_vec()
-}
-
-/// The sum of bytes of a company's files.
-async fn counted(nexo: &Nexo, company: &Company<'_>) -> usize {
-    nexo.item(company, "STO", "STO").await["bytes"]["N"].as_str().unwrap().parse().unwrap()
 }
 
 /// How many objects there are of a company.
@@ -112,7 +107,7 @@ async fn the_version_before_is_the_latest_until_the_next_is_available() {
     let wrong = announce(&company, &file, 4).await.body;
     let (s3, bucket) =
         (super::bucket::client(&nexo, &company).await, nexo.server().template().bucket.as_ref().unwrap());
-    let key = format!("a/{}/{}", company.account(), ulid(wrong["id"].as_str().unwrap()));
+    let key = key(&company, &wrong);
     let put = s3.put_object().bucket(&bucket.name).key(key).content_type("application/pdf");
     put.if_none_match("*").body(PDF.to_vec().into()).send().await.unwrap();
     assert_eq!(status(&nexo, &company, &wrong).await, ("quarantined".to_owned(), json!("size_differs")));
@@ -414,7 +409,7 @@ async fn versions_that_never_came_make_room_for_others() {
     // What was sent in time and came too late is put away, as what belongs to no file.
     let (s3, bucket) =
         (super::bucket::client(&nexo, &company).await, nexo.server().template().bucket.as_ref().unwrap());
-    let key = format!("a/{}/{}", company.account(), ulid(waiting[0]["id"].as_str().unwrap()));
+    let key = key(&company, &waiting[0]);
     let put = s3.put_object().bucket(&bucket.name).key(key).if_none_match("*");
     put.content_type("application/pdf").body(bytes(2).into()).send().await.unwrap();
     nexo.settled().await;
@@ -453,7 +448,7 @@ async fn a_version_comes_in_parts_and_is_put_together_while_its_file_is_there() 
     let (client, bucket) = bucket_client(&nexo, "SweepFunction").await;
     let end =
         client.abort_multipart_upload().bucket(bucket).upload_id(super::parts::id_of(&waiting["upload"]));
-    let key = format!("a/{}/{}", company.account(), ulid(waiting["id"].as_str().unwrap()));
+    let key = key(&company, &waiting);
     let gone = end.key(key).send().await.unwrap_err();
     assert_eq!(gone.code(), Some("NoSuchUpload"));
     assert_eq!((objects(&nexo, &company).await, counted(&nexo, &company).await), (0, 0));
