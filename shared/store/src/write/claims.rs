@@ -99,6 +99,15 @@ impl TenantTable {
         Ok(owners(principal, reach))
     }
 
+    /// What `expression` is for is made only if the record that a reference names is within the caller's reach.
+    fn if_nameable(&self, expression: &mut Expression, reference: &Reference) -> Result<(), StoreError> {
+        if let Some(owners) = self.nameable(reference)? {
+            let theirs = expression.any_of(OWNER, "owner", &owners);
+            expression.when(theirs);
+        }
+        Ok(())
+    }
+
     /// What a reference named, unless it is beyond the caller's reach: nothing is told of that.
     fn named<'a>(&self, reference: &Reference, found: Option<&'a Item>) -> Option<&'a Item> {
         let owner = |item: &Item| item.get(OWNER)?.as_s().ok()?.parse().ok();
@@ -127,10 +136,7 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         let mut exists = Expression::new();
         exists.if_exists("pk").if_absent("deletedAt");
-        if let Some(owners) = self.nameable(reference)? {
-            let theirs = exists.any_of(OWNER, "owner", &owners);
-            exists.when(theirs);
-        }
+        self.if_nameable(&mut exists, reference)?;
         let key = key_item(self.scope.partition(kind).as_str(), &reference.ulid);
         let part = Part::Referenced(reference.clone());
         if let Some((attribute, value)) = reference.unless {
@@ -155,10 +161,7 @@ impl TenantTable {
         Self::touch(&mut change, stamp);
         change.add(counter.attribute, by).if_exists("pk").if_absent("deletedAt");
         if by > 0 {
-            if let Some(owners) = self.nameable(reference)? {
-                let theirs = change.any_of(OWNER, "owner", &owners);
-                change.when(theirs);
-            }
+            self.if_nameable(&mut change, reference)?;
             if let Some(limit) = counter.limit {
                 change.if_below(counter.attribute, limit);
             }
@@ -181,7 +184,6 @@ impl TenantTable {
     ) -> Result<(), StoreError> {
         let field = reference.field;
         let prefix = R::Kind::KIND.prefix();
-        let within = self.nameable(reference)?;
         let mut parent = reference.id.clone();
         for _ in 0..DEEPEST {
             let Ok(id) = parent.parse::<Id<R::Kind>>() else {
@@ -207,10 +209,7 @@ impl TenantTable {
                 if let Some((attribute, value)) = reference.unless {
                     same.if_not_equal(attribute, AttributeValue::S(value.into()));
                 }
-                if let Some(owners) = &within {
-                    let theirs = same.any_of(OWNER, "owner", owners);
-                    same.when(theirs);
-                }
+                self.if_nameable(&mut same, reference)?;
             }
             match &above {
                 Some(above) => same.if_equal(field, AttributeValue::S(above.clone())),
